@@ -1,0 +1,89 @@
+"""What the live streams carry, the same JSON on WebSocket and SSE, tagged by `type`.
+
+Each frame that speaks of a workflow carries all of it: the last message wins, and duplicates and late
+ones drop out by `position`.
+"""
+
+from msgspec import Struct
+
+from lastword.contracts.events import Instant, Progress, Usage
+from lastword.contracts.ids import Count, Position, Seconds, WorkflowId
+from lastword.contracts.statuses import Status
+from lastword.contracts.views import Heartbeat, Workflow
+
+__all__ = ["Beat", "Changed", "End", "Frame", "Hello", "Ping", "Progressed", "Resync", "Snapshot"]
+
+
+class _Frame(Struct, frozen=True, kw_only=True, tag_field="type", tag=True):
+    """One frame."""
+
+
+class Hello(_Frame, kw_only=True, frozen=True, tag="hello"):
+    """The first frame of every stream."""
+
+    epoch: str
+    """Names the log: after a change of epoch no position means anything."""
+    position: Position
+    recovered: bool
+    """Whether what was missed since the position that the client named follows."""
+    ping_s: Seconds
+    """Silence of much more than this means that the link is lost."""
+
+
+class Snapshot(_Frame, kw_only=True, frozen=True, tag="snapshot"):
+    """How a workflow stands."""
+
+    workflow: Workflow
+
+
+class Changed(_Frame, kw_only=True, frozen=True, tag="status"):
+    """A workflow's status has moved."""
+
+    previous: Status | None
+    changed: tuple[str, ...]
+    """The fields that differ from the record before."""
+    workflow: Workflow
+
+
+class Progressed(_Frame, kw_only=True, frozen=True, tag="progress"):
+    """A workflow got further."""
+
+    id: WorkflowId
+    position: Position
+    revision: Count
+    progress: Progress
+    usage: Usage | None
+    waiting_for: str | None
+    workflow: Workflow
+
+
+class Beat(_Frame, kw_only=True, frozen=True, tag="heartbeat"):
+    """A workflow's heartbeat became stale, or fresh again."""
+
+    id: WorkflowId
+    position: Position
+    heartbeat: Heartbeat
+    last_heartbeat_at: Instant | None
+    workflow: Workflow
+
+
+class Ping(_Frame, kw_only=True, frozen=True, tag="ping"):
+    """The link lives, and the log has come this far."""
+
+    position: Position
+
+
+class Resync(_Frame, kw_only=True, frozen=True, tag="resync"):
+    """Something was missed that cannot be made up: forget what you hold; snapshots follow."""
+
+    reason: str
+
+
+class End(_Frame, kw_only=True, frozen=True, tag="end"):
+    """The workflow has ended and its terminal status was sent: nothing follows, exactly once."""
+
+    id: WorkflowId
+    position: Position
+
+
+Frame = Hello | Snapshot | Changed | Progressed | Beat | Ping | Resync | End

@@ -1,0 +1,67 @@
+"""Names that travel in NATS subjects.
+
+A workflow id, a definition name and an executor name each become one token of a subject, so they are
+held to an alphabet that can neither end a token nor widen it (no dot, no space, no wildcard).  msgspec's
+`pattern` searches like `re.search`, where `$` also matches before a final newline; the patterns therefore
+end in `\\Z`-like fashion by being re-checked with `fullmatch` in :func:`is_token`.
+"""
+
+import hashlib
+import re
+import secrets
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+__all__ = [
+    "Count",
+    "DefinitionName",
+    "ExecutorName",
+    "Position",
+    "Seconds",
+    "WorkflowId",
+    "id_for_key",
+    "is_token",
+    "new_event_id",
+    "new_workflow_id",
+]
+
+MAX_TOKEN: Final = 64  # characters; keeps every subject far below the server's 4 KiB control line
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: nothing to misread aloud
+
+WorkflowId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="One NATS token.")]
+DefinitionName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,48}$", description="One NATS token.")]
+ExecutorName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="One NATS token.")]
+Position = Annotated[int, Meta(ge=0, description="Sequence of a record in the log.")]
+Seconds = Annotated[float, Meta(ge=0, description="A duration in seconds.")]
+Count = Annotated[int, Meta(ge=0)]
+
+
+def is_token(text: str) -> bool:
+    """Tell whether `text` can stand as one token of a subject, to the last character."""
+    return _TOKEN.fullmatch(text) is not None
+
+
+def new_workflow_id(definition: str) -> str:
+    """Return a fresh id: the definition's name, for people, and 40 random bits, for uniqueness.
+
+    Two ids may still collide; the log's compare-and-set refuses the second, and the caller draws again.
+    """
+    return f"{definition}-{''.join(secrets.choice(_ALPHABET) for _ in range(8))}"
+
+
+def id_for_key(definition: str, caller: str, key: str) -> str:
+    """Return the one id that an idempotency key of a caller stands for.
+
+    The same key always names the same subject of the log, so the append itself (expected sequence 0)
+    decides which of two racing requests creates the workflow; no table of keys is needed.
+    """
+    digest = hashlib.sha256(f"{caller}\0{key}".encode()).digest()
+    number = int.from_bytes(digest[:10], "big")  # 80 bits
+    return f"{definition}-{''.join(_ALPHABET[(number >> (5 * i)) & 31] for i in range(16))}"
+
+
+def new_event_id() -> str:
+    """Return a fresh id by which a repeated message is recognised (128 random bits)."""
+    return secrets.token_hex(16)
