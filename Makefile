@@ -1,0 +1,145 @@
+# One command for each thing that one does with lastword. `make` alone lists them.
+#
+# What was installed is remembered by stamp files that carry a digest of the lock, inside the folders that
+# the lock fills: a second run takes no time, a changed lock installs again, a removed folder too.
+
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+SUM = $(firstword $(shell cat $(1) | cksum))
+READY := .venv/.ready-$(call SUM,requirements/dev.txt pyproject.toml tools/setup.sh)
+
+# The browser app and its tests exist in a full checkout; a part of it builds without.
+ifneq ($(wildcard frontend/package.json),)
+NODE_READY := frontend/node_modules/.ready-$(call SUM,frontend/package.json $(wildcard frontend/package-lock.json))
+UI := lastword/http/ui/index.html
+UI_SOURCES := $(shell find frontend -type f -not -path '*/node_modules/*' -not -path '*/.angular/*' -not -path '*/dist/*')
+FRONTEND_TEST := frontend-test
+endif
+E2E := $(if $(wildcard tests/e2e/test_*.py),e2e)
+BENCH := $(wildcard tests/bench)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL: # the checks share two caches and, in tests, one machine's clock
+
+##@ Use
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(READY) ## Install everything that is needed into .venv
+	@echo "All is installed in .venv; next: make up, or make test."
+
+.PHONY: up
+up: $(READY) $(UI) ## Start all of lastword in this terminal, with an example running
+	$(BIN)/lastword up --demo
+
+##@ Check
+
+.PHONY: test
+test: lint types imports contracts $(FRONTEND_TEST) tests $(E2E) ## Run every check and every test
+
+.PHONY: lint
+lint: $(READY) ## Check style and formatting
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+.PHONY: format
+format: $(READY) ## Mend style and formatting
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: types
+types: $(READY) ## Check types, with mypy and with pyright
+	$(BIN)/mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+.PHONY: imports
+imports: $(READY) ## Check that imports point one way
+	$(BIN)/lint-imports
+
+.PHONY: contracts
+contracts: $(READY) ## Generate what is derived from the contracts, and fail if that changes anything
+	$(BIN)/python -m tools.generate --check
+
+.PHONY: tests
+tests: $(READY) $(UI) ## Run the tests of unit, model and integration together
+	$(BIN)/python -m pytest tests/unit tests/model $(wildcard tests/integration)
+
+.PHONY: unit
+unit: $(READY) ## Run the tests that touch neither network nor disk nor real time
+	$(BIN)/python -m pytest tests/unit tests/model
+
+.PHONY: integration
+integration: $(READY) $(UI) ## Run the tests with real servers, databases and processes
+	$(BIN)/python -m pytest tests/integration
+
+.PHONY: coverage
+coverage: $(READY) $(UI) ## Run the tests and show which lines they never reach
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest tests/unit tests/model $(wildcard tests/integration)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+.PHONY: frontend-test
+frontend-test: $(NODE_READY) ## Lint and test the browser app
+	cd frontend && npm run lint && npm test
+
+.PHONY: e2e
+e2e: $(READY) $(UI) ## Drive the whole system with a real browser
+	tools/chromium.sh
+	$(BIN)/python -m pytest tests/e2e
+
+.PHONY: bench
+bench: $(READY) ## Measure how fast the truth is told, against the floor of the same run
+	$(BIN)/python -m tests.bench
+
+##@ Make
+
+.PHONY: frontend
+frontend: $(UI) ## Build the browser app into the package
+
+.PHONY: build
+build: $(READY) $(UI) ## Build the source distribution and the wheel into dist/
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+
+.PHONY: generate
+generate: $(READY) ## Write again what is derived from the contracts
+	$(BIN)/python -m tools.generate
+
+# The environment tells uv where to look; the files name no address.
+COMPILE = $(BIN)/uv pip compile pyproject.toml --extra crewai --extra postgres --python-version 3.11 --universal \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet
+
+.PHONY: lock
+lock: ## Renew the lock files from pyproject.toml
+	$(COMPILE) --upgrade --output-file requirements/runtime.txt
+	$(COMPILE) --upgrade --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+
+.PHONY: clean
+clean: ## Remove what was built and installed; data folders stay
+	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* \
+		htmlcov test-results frontend/node_modules frontend/dist frontend/.angular lastword/http/ui
+	find lastword tests tools -type d -name __pycache__ -prune -exec rm -rf {} +
+
+# --- Files -----------------------------------------------------------------------------------------------
+
+$(READY):
+	@rm -f .venv/.ready-*
+	tools/setup.sh $(PYTHON)
+	@touch $@
+
+ifdef NODE_READY
+$(NODE_READY): $(READY)
+	cd frontend && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+$(UI): $(NODE_READY) $(UI_SOURCES)
+	cd frontend && npm run build
+	@touch $@
+endif
