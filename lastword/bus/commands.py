@@ -1,0 +1,148 @@
+"""Commands by request and reply: a NATS micro service, so that `nats micro ls` shows who serves them.
+
+Asking is at least once as well: a command whose answer was lost may be asked again, and whoever serves it
+recognises the repetition.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final, TypeVar
+
+import msgspec
+import structlog
+from msgspec import Struct
+from nats.micro import ServiceConfig, add_service
+from nats.micro.request import Request
+from nats.micro.service import EndpointConfig
+
+from lastword.bus.connection import TRANSIENT, Bus
+from lastword.bus.exceptions import BusError, Unavailable
+from lastword.contracts import subjects
+from lastword.contracts.messages import Cancel, Claim, Problem, Reconcile, Reply, Start
+
+__all__ = ["CommandClient", "Handler", "serve_commands"]
+
+log = structlog.get_logger(__name__)
+
+C = TypeVar("C", bound=Struct)
+Handler = Callable[[Any], Awaitable[Reply]]
+
+COMMAND_S: Final = 5.0  # seconds a command may take, elections included only in part: the caller asks again
+RECONCILE_S: Final = 8.0  # seconds; the auditor asks an executor twice and waits out a reconnect
+VERBS: Final[Mapping[str, type[Struct]]] = {
+    "start": Start,
+    "claim": Claim,
+    "cancel": Cancel,
+    "reconcile": Reconcile,
+}
+
+
+class CommandClient:
+    """Asks commands of whoever serves them."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._replies = msgspec.json.Decoder(Reply)
+
+    async def start(self, command: Start) -> Reply:
+        """Ask for a workflow to be run; raise `Unavailable`."""
+        return await self._ask("start", command, COMMAND_S)
+
+    async def claim(self, command: Claim) -> Reply:
+        """Ask for a lease; raise `Unavailable`."""
+        return await self._ask("claim", command, COMMAND_S)
+
+    async def cancel(self, command: Cancel) -> Reply:
+        """Ask for a workflow to end; raise `Unavailable`."""
+        return await self._ask("cancel", command, COMMAND_S)
+
+    async def reconcile(self, command: Reconcile) -> Reply:
+        """Ask whether a workflow's process lives; raise `Unavailable`."""
+        return await self._ask("reconcile", command, RECONCILE_S)
+
+    async def _ask(self, verb: str, command: Struct, timeout_s: float) -> Reply:
+        subject = subjects.command(verb)
+        answer = await self._bus.request(subject, msgspec.json.encode(command), timeout_s=timeout_s)
+        try:
+            return self._replies.decode(answer)
+        except msgspec.DecodeError as error:
+            raise Unavailable(subject, f"an answer that cannot be read: {error}") from error
+
+
+@asynccontextmanager
+async def serve_commands(
+    bus: Bus, *, name: str, version: str, description: str, handlers: Mapping[str, Handler]
+) -> AsyncGenerator[None, None]:
+    """Serve the verbs in `handlers` until the block is left.
+
+    Each request is handled in a task of its own, so that one that waits for an election holds up no other.
+    """
+    running: set[asyncio.Task[None]] = set()
+    async with AsyncExitStack() as stack:
+        service = await add_service(
+            bus.client, ServiceConfig(name=name, version=version, description=description)
+        )
+        stack.push_async_callback(service.stop)
+        for verb, handler in handlers.items():
+            await service.add_endpoint(
+                EndpointConfig(name=verb, subject=subjects.command(verb), handler=_endpoint(verb, handler, running))
+            )
+        await bus.barrier()
+        try:
+            yield
+        finally:
+            if running:
+                await asyncio.wait(set(running), timeout=COMMAND_S)
+            for task in running:
+                task.cancel()
+
+
+def _endpoint(
+    verb: str, handler: Handler, running: "set[asyncio.Task[None]]"
+) -> Callable[[Request], Awaitable[None]]:
+    decoder = msgspec.json.Decoder(VERBS[verb])
+
+    async def answer(request: Request) -> None:
+        try:
+            command = decoder.decode(request.data)
+        except msgspec.DecodeError as error:
+            reply = Reply(
+                problem=Problem(status=400, code="malformed", title="The command cannot be read", detail=str(error))
+            )
+        else:
+            reply = await _handled(verb, handler, command)
+        headers = None
+        if reply.problem is not None:  # what the micro protocol shows as an error
+            headers = {
+                "Nats-Service-Error": reply.problem.title,
+                "Nats-Service-Error-Code": str(reply.problem.status),
+            }
+        try:
+            await request.respond(msgspec.json.encode(reply), headers=headers)
+        except TRANSIENT:
+            log.debug("command.answer_lost", verb=verb)
+
+    async def accept(request: Request) -> None:
+        task = asyncio.create_task(answer(request), name=f"command {verb}")
+        running.add(task)
+        task.add_done_callback(running.discard)
+
+    return accept
+
+
+async def _handled(verb: str, handler: Handler, command: Any) -> Reply:
+    """Return the handler's reply; a fault becomes a problem, since a caller must not wait in vain."""
+    try:
+        return await handler(command)
+    except BusError as error:
+        log.warning("command.unavailable", verb=verb, error=str(error))
+        problem = Problem(
+            status=503, code="unavailable", title="Cannot decide right now", detail=str(error), retry_after_s=1
+        )
+    except Exception:
+        log.exception("command.crashed", verb=verb)
+        problem = Problem(
+            status=500, code="internal", title="The command failed", detail="A fault of lastword; its log says more."
+        )
+    return Reply(problem=problem)

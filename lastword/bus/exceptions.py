@@ -1,0 +1,107 @@
+"""What can go wrong on the bus.
+
+::
+
+    BusError
+    ├── Unreachable          no server at the address
+    ├── ServerTooOld         a server without what lastword needs
+    ├── ServerFailed         the embedded server did not start
+    ├── Unavailable          nobody answers right now: try again
+    │   └── AppendUncertain  an append was tried for too long; whether it landed is not known
+    ├── Conflict             another record was appended first
+    ├── StreamMismatch       a stream exists and cannot be made what lastword needs
+    └── TooLarge             a message that the server would refuse
+
+Errors of `nats` never leave this folder.
+"""
+
+__all__ = [
+    "AppendUncertain",
+    "BusError",
+    "Conflict",
+    "ServerFailed",
+    "ServerTooOld",
+    "StreamMismatch",
+    "TooLarge",
+    "Unavailable",
+    "Unreachable",
+]
+
+
+class BusError(Exception):
+    """Base of everything here."""
+
+
+class Unreachable(BusError):
+    """No NATS server answers at the address."""
+
+    def __init__(self, url: str, why: str) -> None:
+        super().__init__(
+            f"no NATS server at {url} ({why}); start one there, or unset LASTWORD_BUS__URL "
+            "and let `lastword up` start the embedded one"
+        )
+        self.url = url
+
+
+class ServerTooOld(BusError):
+    """The server lacks the JetStream API level that lastword needs."""
+
+    def __init__(self, url: str, version: str, level: int, needed: int) -> None:
+        super().__init__(
+            f"the NATS server at {url} is version {version} with JetStream API level {level}; lastword needs "
+            f"level {needed} (nats-server 2.12 or newer): message expiry and its markers would be ignored silently. "
+            "Upgrade it, or let `lastword up` start the embedded one"
+        )
+        self.version = version
+
+
+class ServerFailed(BusError):
+    """The embedded server did not start."""
+
+    def __init__(self, binary: str, why: str) -> None:
+        super().__init__(f"the embedded nats-server ({binary}) did not start: {why}")
+
+
+class Unavailable(BusError):
+    """Nobody answers right now: no responder, no leader, or no connection. Try again."""
+
+    def __init__(self, what: str, why: str = "", retry_after_s: int = 1) -> None:
+        super().__init__(f"{what} is not available right now{': ' + why if why else ''}; try again")
+        self.what = what
+        self.retry_after_s = retry_after_s
+
+
+class AppendUncertain(Unavailable):
+    """An append was tried for its whole time without an answer that settles it."""
+
+    def __init__(self, workflow_id: str, tried_s: float) -> None:
+        super().__init__(f"the log of {workflow_id}", f"no answer to an append within {tried_s:g} s")
+
+
+class Conflict(BusError):
+    """Another record was appended to the subject first: read it and decide again."""
+
+    def __init__(self, workflow_id: str, expected: int) -> None:
+        super().__init__(f"{workflow_id} has moved on from position {expected}")
+        self.workflow_id = workflow_id
+        self.expected = expected
+
+
+class StreamMismatch(BusError):
+    """A stream exists with a setting that cannot be changed in place."""
+
+    def __init__(self, stream: str, why: str) -> None:
+        super().__init__(
+            f"stream {stream} cannot be brought to what this version needs: {why}. "
+            "Nothing was changed. Use another account or data folder, or remove the stream after a back-up"
+        )
+        self.stream = stream
+
+
+class TooLarge(BusError):
+    """A message beyond what the server accepts."""
+
+    def __init__(self, subject: str, size: int, limit: int) -> None:
+        super().__init__(f"a message of {size} bytes for {subject} is over the server's limit of {limit}")
+        self.size = size
+        self.limit = limit

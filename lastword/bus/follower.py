@@ -1,0 +1,229 @@
+"""Following a stream: everything under a subject, in order, without gap or repetition, whatever restarts.
+
+An ordered, ephemeral push consumer with a heartbeat of one second.  The consumer's own sequence shows a
+gap at once, its heartbeats show a lost tail, and two and a half seconds of silence, or a reconnect, show that
+it is gone; each leads to a new consumer that starts after the last position delivered.  The republished
+subject would be as fast, but it is best effort: a record committed just before a leader dies may never be
+republished, and a terminal record has no successor that would reveal the gap.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, NamedTuple
+
+import structlog
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from lastword.bus._reply import read_reply
+from lastword.bus.connection import TRANSIENT, Bus
+from lastword.bus.exceptions import Unavailable
+
+__all__ = ["Follower", "Heard", "Origin"]
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT_S: Final = 1.0
+SILENCE_S: Final = 2.5  # seconds without a word after which the consumer counts as lost
+NANOSECONDS: Final = 1_000_000_000
+INACTIVE_S: Final = 30.0  # after which the server removes a consumer that nobody listens to
+
+Origin = Literal["everything", "latest", "new"]
+"""Where to begin: the whole stream, the last message of each subject, or what comes from now on."""
+
+
+class Heard(NamedTuple):
+    """One message of the stream."""
+
+    subject: str
+    data: bytes
+    headers: Mapping[str, str]
+    position: int
+    stored_at: datetime
+
+    @property
+    def is_marker(self) -> bool:
+        """Whether the server says that the subject's message has expired, or was removed."""
+        return "Nats-Marker-Reason" in self.headers
+
+
+class Follower:
+    """Delivers each message to a synchronous callback, which must not raise."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        *,
+        stream: str,
+        subject: str,
+        deliver: Callable[[Heard], None],
+        origin: Origin = "everything",
+        after: int | None = None,
+        lost: Callable[[], None] | None = None,
+    ) -> None:
+        """`after` is a position to resume from, instead of `origin`; `lost` hears of each break in the feed."""
+        self._bus = bus
+        self._stream = stream
+        self._subject = subject
+        self._deliver = deliver
+        self._origin: Origin = origin
+        self._lost = lost
+        self._resume_after = after
+        self._subscription: Subscription | None = None
+        self._consumer_sequence = 0
+        self._generation = 0
+        self._heard_at = 0.0
+        self._wake = asyncio.Event()
+        self._broken = True
+        self.position = after or 0
+        """The last position delivered."""
+        self.synced = asyncio.Event()
+        """Set while everything that was stored has been delivered; cleared when the feed breaks."""
+        self.breaks = 0
+        """How often the feed has broken."""
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator["Follower", None]:
+        """Follow until the block is left."""
+        self._bus.on_reconnect.append(self._break)
+        self._bus.on_disconnect.append(self._break)
+        keeper = asyncio.create_task(self._keep(), name=f"follow {self._subject}")
+        try:
+            yield self
+        finally:
+            self._bus.on_reconnect.remove(self._break)
+            self._bus.on_disconnect.remove(self._break)
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+            await self._drop_subscription()
+
+    async def _keep(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            if self._broken and self._bus.is_connected:
+                try:
+                    await self._subscribe(loop)
+                except (Unavailable, *TRANSIENT) as error:
+                    log.debug("follow.not_yet", subject=self._subject, error=type(error).__name__)
+                    await asyncio.sleep(0.1)
+                    continue
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(HEARTBEAT_S / 2):
+                    await self._wake.wait()
+            except TimeoutError:
+                if not self._broken and loop.time() - self._heard_at > SILENCE_S:
+                    log.info("follow.silent", subject=self._subject)
+                    self._break()
+
+    def _break(self) -> None:
+        """The consumer is gone or cannot be trusted: begin a new one."""
+        if not self._broken:
+            self._broken = True
+            self._generation += 1
+            self.breaks += 1
+            self.synced.clear()
+            if self._lost is not None:
+                self._lost()
+        self._wake.set()
+
+    async def _subscribe(self, loop: asyncio.AbstractEventLoop) -> None:
+        await self._drop_subscription()
+        client = self._bus.client
+        inbox = client.new_inbox()
+        self._generation += 1
+        self._consumer_sequence = 0
+        self._heard_at = loop.time()
+        self._broken = False
+        self._subscription = await client.subscribe(inbox, cb=self._hearing(loop))
+        try:
+            pending = await self._create(inbox)
+        except BaseException:
+            self._broken = True
+            raise
+        if pending == 0:
+            self.synced.set()
+
+    async def _create(self, inbox: str) -> int:
+        """Create the consumer; return how many messages it has to deliver."""
+        name = self._bus.client.new_inbox().rpartition(".")[2]
+        config: dict[str, Any] = {
+            "name": name,
+            "deliver_subject": inbox,
+            "filter_subject": self._subject,
+            "ack_policy": "none",
+            "max_deliver": 1,
+            "idle_heartbeat": int(HEARTBEAT_S * NANOSECONDS),
+            "flow_control": True,
+            "inactive_threshold": int(INACTIVE_S * NANOSECONDS),
+            "mem_storage": True,
+            "num_replicas": 1,
+            **self._begin(),
+        }
+        answer = await self._bus.ask_api(
+            f"CONSUMER.CREATE.{self._stream}.{name}.{self._subject}",
+            {"stream_name": self._stream, "config": config},
+        )
+        if "error" in answer:
+            raise Unavailable(f"stream {self._stream}", str(answer["error"].get("description", "")))
+        if self._origin == "new" and self._resume_after is None:
+            self._resume_after = int(answer["delivered"]["stream_seq"])
+        return int(answer["num_pending"])
+
+    def _begin(self) -> dict[str, Any]:
+        if self._resume_after is not None:
+            return {"deliver_policy": "by_start_sequence", "opt_start_seq": self._resume_after + 1}
+        policy = {"everything": "all", "latest": "last_per_subject", "new": "new"}[self._origin]
+        return {"deliver_policy": policy}
+
+    def _hearing(self, loop: asyncio.AbstractEventLoop) -> Callable[[Msg], Awaitable[None]]:
+        """Return the callback of one consumer; it falls silent when the consumer is replaced."""
+        generation = self._generation
+
+        async def hear(message: Msg) -> None:
+            if generation != self._generation:
+                return
+            self._heard_at = loop.time()
+            headers: Mapping[str, str] = message.headers or {}
+            if not message.data and "Status" in headers:
+                await self._heed(message, headers)
+                return
+            delivery = read_reply(message.reply)
+            if delivery.sequence != self._consumer_sequence + 1:
+                self._break()
+                return
+            self._consumer_sequence = delivery.sequence
+            self.position = self._resume_after = delivery.position
+            stored_at = datetime.fromtimestamp(delivery.stored_ns / NANOSECONDS, UTC)
+            try:
+                self._deliver(Heard(message.subject, message.data, headers, delivery.position, stored_at))
+            except Exception:
+                log.exception("follow.callback_failed", subject=message.subject, position=delivery.position)
+            if delivery.pending == 0:
+                self.synced.set()
+
+        return hear
+
+    async def _heed(self, message: Msg, headers: Mapping[str, str]) -> None:
+        if message.reply:  # flow control: the server waits for this before it sends more
+            try:
+                await message.respond(b"")
+            except TRANSIENT:
+                self._break()
+            return
+        stalled = headers.get("Nats-Consumer-Stalled")
+        if stalled is not None:
+            await self._bus.client.publish(stalled)
+        last = headers.get("Nats-Last-Consumer")
+        if last is not None and int(last) != self._consumer_sequence:
+            self._break()
+
+    async def _drop_subscription(self) -> None:
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None:
+            try:
+                await subscription.unsubscribe()
+            except TRANSIENT:
+                pass

@@ -1,0 +1,196 @@
+"""The log: read and appended by compare-and-set.
+
+An append names the sequence that it believes to be the last of its subject.  The server refuses it
+(10071, or 10164 for a batch) when that is no longer so, whoever wrote in between.  Several answers settle
+nothing: a timeout, no leader, a `duplicate` from a cluster (which looks for the message id before it looks
+at the sequence), and even 10071 when the earlier try of this very append did land.  All of them are met by
+the same rule: read the subject's last record from the leader; if it carries our event id, we have landed;
+if it has moved, someone else was first; else try again.
+"""
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import nats.js.errors
+
+from lastword.bus.connection import TRANSIENT, Bus
+from lastword.bus.exceptions import AppendUncertain, BusError, Conflict, TooLarge, Unavailable
+from lastword.contracts import subjects
+from lastword.contracts.records import Entry, Record
+
+__all__ = ["Head", "StatusLog", "decode_record"]
+
+EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
+MESSAGE_ID: Final = "Nats-Msg-Id"
+WRONG_SEQUENCE: Final = frozenset({10071, 10164})
+BATCH: Final = 256  # messages of one batched direct get; the server's own limit is 1,024
+
+_records = msgspec.json.Decoder(Record)
+_encoder = msgspec.json.Encoder()
+
+
+def decode_record(payload: bytes) -> Record:
+    """Return the record in `payload`; raise `msgspec.DecodeError` where it is none."""
+    return _records.decode(payload)
+
+
+class Head(NamedTuple):
+    """Where the log ends."""
+
+    epoch: str
+    """Names this log: it changes when the log is created anew, and old positions mean nothing."""
+    position: int
+    now: datetime
+    """The server's clock when it answered."""
+
+
+class StatusLog:
+    """The truth, by workflow."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def head(self) -> Head:
+        """Return the log's name and last position; raise `Unavailable`."""
+        info = await self._ask(f"STREAM.INFO.{subjects.LOG_STREAM}", {})
+        created = str(info["created"])
+        epoch = base64.b32encode(hashlib.sha256(created.encode()).digest()[:5]).decode().lower()
+        return Head(epoch, int(info["state"]["last_seq"]), _time(str(info.get("ts", created))))
+
+    async def read(self, workflow_id: str) -> Entry | None:
+        """Return the last record, from the leader: what was acknowledged before is seen. Or None."""
+        answer = await self._ask(
+            f"STREAM.MSG.GET.{subjects.LOG_STREAM}", {"last_by_subj": subjects.log(workflow_id)}, missing_ok=True
+        )
+        return None if answer is None else _entry(answer["message"])
+
+    async def read_many(self, workflow_ids: Sequence[str]) -> dict[str, Entry]:
+        """Return the last records of several workflows, by id; those unknown are left out.
+
+        One batched direct get per 256 ids.  On a cluster a follower may answer, a moment behind.
+        """
+        found: dict[str, Entry] = {}
+        for start in range(0, len(workflow_ids), BATCH):
+            names = [subjects.log(workflow_id) for workflow_id in workflow_ids[start : start + BATCH]]
+            for entry in await self._direct({"multi_last": names, "batch": BATCH}):
+                found[entry.record.id] = entry
+        return found
+
+    async def records(self, workflow_id: str) -> list[Entry]:
+        """Return all records of one workflow, oldest first."""
+        return await self._direct({"next_by_subj": subjects.log(workflow_id), "seq": 1, "batch": BATCH})
+
+    async def since(self, position: int, limit: int = BATCH) -> list[Entry]:
+        """Return up to `limit` records after `position`, of all workflows, in order."""
+        return await self._direct(
+            {"next_by_subj": subjects.log(), "seq": position + 1, "batch": min(limit, BATCH)}
+        )
+
+    async def replay(self, after: int = 0) -> AsyncIterator[list[Entry]]:
+        """Yield the whole log after a position, in order, up to where it ends now."""
+        end = (await self.head()).position
+        while after < end:
+            entries = await self.since(after)
+            if not entries:
+                return
+            after = entries[-1].position
+            yield entries
+
+    async def append(self, record: Record, *, expected: int) -> Entry:
+        """Append `record` after the position `expected` (0: none yet) of its workflow.
+
+        Raises `Conflict` where another record came first, `TooLarge`, or `AppendUncertain` after
+        `bus.append_timeout_s`.  Whatever happens in between, the record is in the log at most once.
+        """
+        payload = _encoder.encode(record)
+        subject = subjects.log(record.id)
+        if len(payload) + 512 > self._bus.max_payload:  # room for the headers
+            raise TooLarge(subject, len(payload), self._bus.max_payload)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._bus.settings.append_timeout_s
+        delay_s = 0.02
+        while True:
+            try:
+                ack = await self._bus.js.publish(
+                    subject, payload, headers={EXPECTED: str(expected), MESSAGE_ID: record.event + record.status}
+                )
+                if not ack.duplicate:
+                    return Entry(position=ack.seq, stored_at=record.at, record=record)
+            except nats.js.errors.ServiceUnavailableError:
+                pass
+            except nats.js.errors.APIError as error:
+                if error.err_code not in WRONG_SEQUENCE:
+                    raise BusError(f"the log refused {record.id}: {error.description}") from error
+            except TRANSIENT:
+                pass
+            try:
+                standing = await self.read(record.id)
+            except Unavailable:
+                standing = None
+            else:
+                if standing is not None and standing.record.event == record.event:
+                    return standing
+                if (standing.position if standing else 0) != expected:
+                    raise Conflict(record.id, expected)
+            if loop.time() > until:
+                raise AppendUncertain(record.id, self._bus.settings.append_timeout_s)
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, 0.5)
+
+    async def _ask(self, subject: str, request: dict[str, Any], *, missing_ok: bool = False) -> Any:
+        answer = await self._bus.ask_api(subject, request)
+        error = answer.get("error")
+        if error is None:
+            return answer
+        if missing_ok and error.get("err_code") == 10037:  # no message found
+            return None
+        raise Unavailable("the log", str(error.get("description", "")))
+
+    async def _direct(self, request: dict[str, Any]) -> list[Entry]:
+        """Make one batched direct get: the server answers with one message per record, then an end mark."""
+        client = self._bus.client
+        inbox = client.new_inbox()
+        entries: list[Entry] = []
+        try:
+            subscription = await client.subscribe(inbox)
+            try:
+                await client.publish(
+                    f"$JS.API.DIRECT.GET.{subjects.LOG_STREAM}", msgspec.json.encode(request), reply=inbox
+                )
+                while True:
+                    message = await subscription.next_msg(timeout=self._bus.settings.request_timeout_s)
+                    headers = message.headers or {}
+                    status = headers.get("Status")
+                    if status in {"204", "404"}:  # end of batch; no message found
+                        return entries
+                    if status is not None:
+                        raise Unavailable("the log", f"{status} {headers.get('Description', '')}")
+                    entries.append(
+                        Entry(
+                            position=int(headers["Nats-Sequence"]),
+                            stored_at=_time(headers["Nats-Time-Stamp"]),
+                            record=_records.decode(message.data),
+                        )
+                    )
+            finally:
+                await subscription.unsubscribe()
+        except TRANSIENT as error:
+            raise Unavailable("the log", type(error).__name__) from error
+
+
+def _entry(message: dict[str, Any]) -> Entry:
+    return Entry(
+        position=int(message["seq"]),
+        stored_at=_time(str(message["time"])),
+        record=_records.decode(base64.b64decode(message["data"])),
+    )
+
+
+def _time(text: str) -> datetime:
+    """Read the server's RFC 3339 time, whose nanoseconds Python does not take."""
+    return msgspec.convert(text, datetime, strict=False).astimezone(UTC)

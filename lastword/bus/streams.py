@@ -1,0 +1,181 @@
+"""The streams: what each keeps, and how an existing one is brought to what this version needs.
+
+`ensure_streams` creates what is missing and updates what may be updated in place.  A stream that cannot
+become what is needed stops the start with the name of the setting; nothing is deleted, ever.  Each stream
+carries the version of its layout in its metadata, so that an older lastword refuses to work on a newer
+layout instead of quietly taking features away.
+"""
+
+import asyncio
+from typing import Any, Final
+
+import structlog
+
+from lastword.bus.connection import Bus
+from lastword.bus.exceptions import StreamMismatch, Unavailable
+from lastword.bus.settings import BusSettings
+from lastword.contracts import subjects
+from lastword.contracts.ids import Seconds
+
+__all__ = ["LAYOUT", "ensure_streams", "stream_configs"]
+
+log = structlog.get_logger(__name__)
+
+LAYOUT: Final = 1
+"""Version of what follows; raised when a stream's meaning changes."""
+
+NANOSECONDS: Final = 1_000_000_000
+DUPLICATE_WINDOW_S: Final = 120  # the server's default; a message id is remembered this long
+MARKER_TTL_S: Final = 120  # how long an expiry marker itself is kept
+MAX_MESSAGE: Final = 1_048_576  # the server's default max_payload
+
+
+def stream_configs(*, replicas: int, partitions: int, settings: BusSettings) -> tuple[dict[str, Any], ...]:
+    """Return the wanted configuration of each stream, as JetStream's API takes it."""
+
+    def stream(name: str, subject: str, **rest: Any) -> dict[str, Any]:
+        return {
+            "name": name,
+            "subjects": [subject],
+            "retention": "limits",
+            "storage": "file",
+            "discard": "old",
+            "num_replicas": replicas,
+            "allow_direct": True,
+            "duplicate_window": DUPLICATE_WINDOW_S * NANOSECONDS,
+            "max_msg_size": MAX_MESSAGE,
+            "metadata": {"lastword.layout": str(LAYOUT)},
+            **rest,
+        }
+
+    return (
+        stream(
+            subjects.LOG_STREAM,
+            subjects.log(),
+            deny_delete=True,
+            deny_purge=True,
+            republish={"src": subjects.log(), "dest": "lastword.status.{{wildcard(1)}}"},
+        ),
+        stream(
+            subjects.REPORT_STREAM,
+            "lastword.report.*",
+            retention="workqueue",
+            subject_transform={
+                "src": "lastword.report.*",
+                "dest": f"lastword.report.{{{{partition({partitions},1)}}}}.{{{{wildcard(1)}}}}",
+            },
+        ),
+        stream(subjects.JOB_STREAM, subjects.job(), retention="workqueue"),
+        stream(
+            subjects.PULSE_STREAM,
+            subjects.pulse(),
+            max_msgs_per_subject=1,
+            allow_msg_ttl=True,
+            subject_delete_marker_ttl=MARKER_TTL_S * NANOSECONDS,
+        ),
+        stream(
+            subjects.PROGRESS_STREAM,
+            subjects.progress(),
+            storage="memory",
+            max_msgs_per_subject=1,
+            max_age=_nanoseconds(24 * 3600.0),
+        ),
+        stream(
+            subjects.LOGLINE_STREAM,
+            subjects.logline(),
+            max_msgs_per_subject=settings.logline_max_lines,
+            max_age=_nanoseconds(settings.logline_max_age_s),
+        ),
+        stream(subjects.REFUSED_STREAM, subjects.refused(), max_age=_nanoseconds(settings.refused_max_age_s)),
+        stream(subjects.DEFINITION_STREAM, subjects.definition(), max_msgs_per_subject=1),
+    )
+
+
+async def ensure_streams(bus: Bus, *, partitions: int, patience_s: Seconds = 30.0) -> None:
+    """Create or update every stream, waiting for a cluster's leader if need be.
+
+    Raises `StreamMismatch`, or `Unavailable` when JetStream does not answer within `patience_s`.
+    """
+    wanted = stream_configs(replicas=bus.settings.replicas, partitions=partitions, settings=bus.settings)
+    for config in wanted:
+        await _patiently(bus, config, patience_s)
+    await _patiently(bus, _bucket_config(bus.settings.replicas), patience_s)
+
+
+async def _patiently(bus: Bus, config: dict[str, Any], patience_s: float) -> None:
+    loop = asyncio.get_running_loop()
+    until = loop.time() + patience_s
+    while True:
+        try:
+            await _ensure(bus, config)
+        except Unavailable:
+            if loop.time() > until:
+                raise
+            await asyncio.sleep(0.2)
+        else:
+            return
+
+
+async def _ensure(bus: Bus, wanted: dict[str, Any]) -> None:
+    name = wanted["name"]
+    info = await bus.ask_api(f"STREAM.INFO.{name}")
+    if "error" in info:
+        error = info["error"]
+        if error.get("code") == 404 and error.get("err_code") == 10059:
+            await _create(bus, wanted)
+            return
+        if error.get("code") == 503 and error.get("err_code") not in {10039, 10076}:
+            raise Unavailable(f"stream {name}", error.get("description", ""))
+        raise StreamMismatch(name, f"JetStream says: {error.get('description')}")
+    standing = info["config"]
+    layout = int((standing.get("metadata") or {}).get("lastword.layout", 0))
+    if layout > LAYOUT:
+        raise StreamMismatch(name, f"its layout {layout} is newer than this version's {LAYOUT}; upgrade lastword")
+    if all(_same(standing.get(key), value) for key, value in wanted.items()):
+        return
+    changed = sorted(key for key, value in wanted.items() if not _same(standing.get(key), value))
+    answer = await bus.ask_api(f"STREAM.UPDATE.{name}", {**standing, **wanted})
+    if "error" in answer:
+        raise StreamMismatch(name, f"{', '.join(changed)}: {answer['error'].get('description')}")
+    log.info("stream.updated", stream=name, changed=changed)
+
+
+async def _create(bus: Bus, wanted: dict[str, Any]) -> None:
+    answer = await bus.ask_api(f"STREAM.CREATE.{wanted['name']}", wanted)
+    if "error" not in answer:
+        log.info("stream.created", stream=wanted["name"])
+        return
+    error = answer["error"]
+    if error.get("err_code") == 10058:  # another process created it in between
+        return
+    if error.get("code") == 503:
+        raise Unavailable(f"stream {wanted['name']}", error.get("description", ""))
+    raise StreamMismatch(wanted["name"], str(error.get("description")))
+
+
+def _same(standing: Any, wanted: Any) -> bool:
+    """Whether what stands already says what is wanted; the server adds keys of its own."""
+    if isinstance(wanted, dict) and isinstance(standing, dict):
+        return all(_same(standing.get(key), value) for key, value in wanted.items())
+    return bool(standing == wanted or (not standing and not wanted))
+
+
+def _bucket_config(replicas: int) -> dict[str, Any]:
+    """Return the object store for large results: the layout that every NATS client understands (ADR-20)."""
+    bucket = subjects.RESULT_BUCKET
+    return {
+        "name": f"OBJ_{bucket}",
+        "subjects": [f"$O.{bucket}.C.>", f"$O.{bucket}.M.>"],
+        "retention": "limits",
+        "storage": "file",
+        "discard": "new",
+        "num_replicas": replicas,
+        "allow_direct": True,
+        "allow_rollup_hdrs": True,
+        "duplicate_window": DUPLICATE_WINDOW_S * NANOSECONDS,
+        "metadata": {"lastword.layout": str(LAYOUT)},
+    }
+
+
+def _nanoseconds(seconds: float) -> int:
+    return int(seconds * NANOSECONDS)
