@@ -22,8 +22,8 @@ from enum import StrEnum
 from typing import Final
 
 from lastword.contracts.events import (
-    CancelRequested,
     Cancelled,
+    CancelRequested,
     Claimed,
     Event,
     Failed,
@@ -63,7 +63,7 @@ MOVES: Final[Moves] = {
     Status.FAILED: {},
     Status.CANCELLED: {},
 }
-"""`MOVES[status][type(event)]` is the next status; what is absent is refused. `None` is a workflow not yet there."""
+"""`MOVES[status][type(event)]` is the next status; what is absent is refused; `None`: not there yet."""
 
 EVENTS: Final[tuple[type[Event], ...]] = (
     Submitted,

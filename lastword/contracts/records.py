@@ -148,7 +148,9 @@ def advance(
     return msgspec.structs.replace(standing, **changes)
 
 
-def _first(event: Event, status: Status, *, workflow_id: str, event_id: str, actor: str, at: datetime) -> Record:
+def _first(
+    event: Event, status: Status, *, workflow_id: str, event_id: str, actor: str, at: datetime
+) -> Record:
     if not isinstance(event, Submitted):  # only a broken table, in a test, leads here
         raise TypeError(f"{type(event).__name__} cannot begin a workflow")
     return Record(

@@ -1,5 +1,8 @@
 """Every subject and stream name, built here and nowhere else.
 
+A function called without its name gives the subject of all, with a wildcard.  A name is never a wildcard:
+`log("*")` raises `BadToken`, or `GET /workflows/*` would read the last record of any workflow at all.
+
 ==============================  ===========================  ==========================================
 subject                         stream                       what for
 ==============================  ===========================  ==========================================
@@ -68,22 +71,22 @@ class BadToken(ValueError):
         self.text = text
 
 
-def log(workflow_id: str = "*") -> str:
+def log(workflow_id: str | None = None) -> str:
     """Where supervisors append, and nobody listens: refused writes can be heard there too."""
     return f"lastword.log.{_token(workflow_id)}"
 
 
-def status(workflow_id: str = "*") -> str:
+def status(workflow_id: str | None = None) -> str:
     """Where the server repeats each accepted record."""
     return f"lastword.status.{_token(workflow_id)}"
 
 
-def report(workflow_id: str = "*") -> str:
+def report(workflow_id: str | None = None) -> str:
     """Where executors and auditors say what happened."""
     return f"lastword.report.{_token(workflow_id)}"
 
 
-def report_partition(partition: int, workflow_id: str = "*") -> str:
+def report_partition(partition: int, workflow_id: str | None = None) -> str:
     """Where a report lies inside its stream, after the server's partitioning."""
     return f"lastword.report.{partition}.{_token(workflow_id)}"
 
@@ -93,32 +96,32 @@ def partition_of(stored_subject: str) -> int:
     return int(stored_subject.split(".")[2])
 
 
-def job(definition_name: str = "*") -> str:
+def job(definition_name: str | None = None) -> str:
     """Where work waits for executors that serve the definition."""
     return f"lastword.job.{_token(definition_name)}"
 
 
-def pulse(executor_name: str = "*") -> str:
+def pulse(executor_name: str | None = None) -> str:
     """Where an executor beats."""
     return f"lastword.pulse.{_token(executor_name)}"
 
 
-def progress(workflow_id: str = "*") -> str:
+def progress(workflow_id: str | None = None) -> str:
     """Where an executor says how far a workflow got."""
     return f"lastword.progress.{_token(workflow_id)}"
 
 
-def logline(workflow_id: str = "*") -> str:
+def logline(workflow_id: str | None = None) -> str:
     """Where an executor repeats what the process printed."""
     return f"lastword.logline.{_token(workflow_id)}"
 
 
-def refused(workflow_id: str = "*") -> str:
+def refused(workflow_id: str | None = None) -> str:
     """Where refused reports are kept."""
     return f"lastword.refused.{_token(workflow_id)}"
 
 
-def definition(name: str = "*") -> str:
+def definition(name: str | None = None) -> str:
     """Where executors announce what can be started."""
     return f"lastword.definition.{_token(name)}"
 
@@ -138,7 +141,10 @@ def last_token(subject: str) -> str:
     return subject.rpartition(".")[2]
 
 
-def _token(text: str) -> str:
-    if text != "*" and not is_token(text):
+def _token(text: str | None) -> str:
+    """Return the token for `text`, or the wildcard for None; a wildcard in a name from outside is refused."""
+    if text is None:
+        return "*"
+    if not is_token(text):
         raise BadToken(text)
     return text
