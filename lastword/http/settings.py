@@ -8,6 +8,8 @@ from lastword.contracts.ids import Seconds
 
 __all__ = ["HttpSettings"]
 
+AtLeastOne = Annotated[int, Meta(ge=1)]
+
 
 class HttpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the edge listens, and what it allows."""
@@ -26,17 +28,17 @@ class HttpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """How often clients should poll where both live rungs are off."""
     stale_after_s: Seconds | None = None
     """Age of a beat from which a heartbeat is stale. Unset: three heartbeat intervals."""
-    max_body_bytes: int = 131_072
+    max_body_bytes: AtLeastOne = 131_072
     """Largest request body: 64 KiB of inputs, and room for the rest."""
-    max_inputs_bytes: int = 65_536
+    max_inputs_bytes: AtLeastOne = 65_536
     """Largest inputs, as compact JSON."""
-    max_streams: int = 10_000
+    max_streams: AtLeastOne = 10_000
     """Open live streams in all."""
-    max_streams_per_address: int = 4_000
+    max_streams_per_address: AtLeastOne = 4_000
     """Open live streams of one address; behind a proxy all clients share one."""
-    max_ids_per_stream: int = 128
+    max_ids_per_stream: AtLeastOne = 128
     """Workflows on one multiplexed stream by id."""
-    max_frame_bytes: int = 65_536
+    max_frame_bytes: AtLeastOne = 65_536
     """Largest WebSocket message from a client."""
     stall_s: Annotated[float, Meta(gt=0)] = 10.0
     """How long a client may refuse to read before it is closed with 4100."""

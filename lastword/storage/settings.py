@@ -1,6 +1,8 @@
 """Settings of the database: `LASTWORD_STORAGE__*`, `[storage]` in `lastword.toml`."""
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 __all__ = ["StorageSettings"]
 
@@ -10,5 +12,5 @@ class StorageSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     url: str | None = None
     """`sqlite:///path` or `postgresql://user:password@host/name`. Unset: `lastword.db` in the data folder."""
-    pool_size: int = 5
+    pool_size: Annotated[int, Meta(ge=1)] = 5
     """Connections to PostgreSQL per process."""
