@@ -1,0 +1,1 @@
+"""What the actors tell the people who run them: log lines and metrics."""
