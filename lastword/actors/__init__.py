@@ -1,0 +1,1 @@
+"""Supervisor, executor and auditor, and what they are made of."""

@@ -86,7 +86,9 @@ async def serve_commands(
         stack.push_async_callback(service.stop)
         for verb, handler in handlers.items():
             await service.add_endpoint(
-                EndpointConfig(name=verb, subject=subjects.command(verb), handler=_endpoint(verb, handler, running))
+                EndpointConfig(
+                    name=verb, subject=subjects.command(verb), handler=_endpoint(verb, handler, running)
+                )
             )
         await bus.barrier()
         try:
@@ -108,7 +110,9 @@ def _endpoint(
             command = decoder.decode(request.data)
         except msgspec.DecodeError as error:
             reply = Reply(
-                problem=Problem(status=400, code="malformed", title="The command cannot be read", detail=str(error))
+                problem=Problem(
+                    status=400, code="malformed", title="The command cannot be read", detail=str(error)
+                )
             )
         else:
             reply = await _handled(verb, handler, command)
@@ -138,11 +142,18 @@ async def _handled(verb: str, handler: Handler, command: Any) -> Reply:
     except BusError as error:
         log.warning("command.unavailable", verb=verb, error=str(error))
         problem = Problem(
-            status=503, code="unavailable", title="Cannot decide right now", detail=str(error), retry_after_s=1
+            status=503,
+            code="unavailable",
+            title="Cannot decide right now",
+            detail=str(error),
+            retry_after_s=1,
         )
     except Exception:
         log.exception("command.crashed", verb=verb)
         problem = Problem(
-            status=500, code="internal", title="The command failed", detail="A fault of lastword; its log says more."
+            status=500,
+            code="internal",
+            title="The command failed",
+            detail="A fault of lastword; its log says more.",
         )
     return Reply(problem=problem)

@@ -76,7 +76,9 @@ class Bus:
         """Ask, and return the answer; raise `Unavailable` where none comes."""
         try:
             message = await self.client.request(
-                subject, payload, timeout=timeout_s if timeout_s is not None else self.settings.request_timeout_s
+                subject,
+                payload,
+                timeout=timeout_s if timeout_s is not None else self.settings.request_timeout_s,
             )
         except TRANSIENT as error:
             raise Unavailable(subject, type(error).__name__) from error
@@ -102,7 +104,9 @@ class Bus:
 
 
 @asynccontextmanager
-async def open_bus(settings: BusSettings, *, name: str, inbox_prefix: str = "_INBOX") -> AsyncGenerator[Bus, None]:
+async def open_bus(
+    settings: BusSettings, *, name: str, inbox_prefix: str = "_INBOX"
+) -> AsyncGenerator[Bus, None]:
     """Connect and yield the bus; raise `Unreachable` or `ServerTooOld`.
 
     `name` is what the server's own events call this connection; an executor's is its executor name.
@@ -177,7 +181,7 @@ async def _first_connection(first: "asyncio.Task[None]", client: Client, shown: 
         raise Unreachable(shown, str(why) if why else "no answer within 5 s")
     try:
         first.result()
-    except (nats.errors.Error, OSError, asyncio.TimeoutError) as error:
+    except (TimeoutError, nats.errors.Error, OSError) as error:
         raise Unreachable(shown, str(error) or type(error).__name__) from error
 
 

@@ -49,8 +49,8 @@ class ServerTooOld(BusError):
     def __init__(self, url: str, version: str, level: int, needed: int) -> None:
         super().__init__(
             f"the NATS server at {url} is version {version} with JetStream API level {level}; lastword needs "
-            f"level {needed} (nats-server 2.12 or newer): message expiry and its markers would be ignored silently. "
-            "Upgrade it, or let `lastword up` start the embedded one"
+            f"level {needed} (nats-server 2.12 or newer): message expiry and its markers would be ignored "
+            "silently. Upgrade it, or let `lastword up` start the embedded one"
         )
         self.version = version
 

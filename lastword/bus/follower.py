@@ -9,7 +9,7 @@ republished, and a terminal record has no successor that would reveal the gap.
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, NamedTuple
 
@@ -63,7 +63,10 @@ class Follower:
         after: int | None = None,
         lost: Callable[[], None] | None = None,
     ) -> None:
-        """`after` is a position to resume from, instead of `origin`; `lost` hears of each break in the feed."""
+        """Take what to follow; `after` is a position to resume from, instead of `origin`.
+
+        `lost` hears of each break in the feed.
+        """
         self._bus = bus
         self._stream = stream
         self._subject = subject
@@ -119,7 +122,7 @@ class Follower:
                     self._break()
 
     def _break(self) -> None:
-        """The consumer is gone or cannot be trusted: begin a new one."""
+        """Give up the consumer, which is gone or cannot be trusted: a new one begins."""
         if not self._broken:
             self._broken = True
             self._generation += 1
@@ -223,7 +226,5 @@ class Follower:
     async def _drop_subscription(self) -> None:
         subscription, self._subscription = self._subscription, None
         if subscription is not None:
-            try:
+            with suppress(*TRANSIENT):
                 await subscription.unsubscribe()
-            except TRANSIENT:
-                pass

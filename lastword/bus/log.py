@@ -65,7 +65,9 @@ class StatusLog:
     async def read(self, workflow_id: str) -> Entry | None:
         """Return the last record, from the leader: what was acknowledged before is seen. Or None."""
         answer = await self._ask(
-            f"STREAM.MSG.GET.{subjects.LOG_STREAM}", {"last_by_subj": subjects.log(workflow_id)}, missing_ok=True
+            f"STREAM.MSG.GET.{subjects.LOG_STREAM}",
+            {"last_by_subj": subjects.log(workflow_id)},
+            missing_ok=True,
         )
         return None if answer is None else _entry(answer["message"])
 
@@ -115,32 +117,44 @@ class StatusLog:
         until = loop.time() + self._bus.settings.append_timeout_s
         delay_s = 0.02
         while True:
-            try:
-                ack = await self._bus.js.publish(
-                    subject, payload, headers={EXPECTED: str(expected), MESSAGE_ID: record.event + record.status}
-                )
-                if not ack.duplicate:
-                    return Entry(position=ack.seq, stored_at=record.at, record=record)
-            except nats.js.errors.ServiceUnavailableError:
-                pass
-            except nats.js.errors.APIError as error:
-                if error.err_code not in WRONG_SEQUENCE:
-                    raise BusError(f"the log refused {record.id}: {error.description}") from error
-            except TRANSIENT:
-                pass
-            try:
-                standing = await self.read(record.id)
-            except Unavailable:
-                standing = None
-            else:
-                if standing is not None and standing.record.event == record.event:
-                    return standing
-                if (standing.position if standing else 0) != expected:
-                    raise Conflict(record.id, expected)
+            position = await self._publish(subject, payload, record, expected)
+            if position is not None:
+                # The acknowledgement tells no time; ours is near enough for whoever does not read it again.
+                return Entry(position=position, stored_at=record.at, record=record)
+            landed = await self._landed(record, expected)
+            if landed is not None:
+                return landed
             if loop.time() > until:
                 raise AppendUncertain(record.id, self._bus.settings.append_timeout_s)
             await asyncio.sleep(delay_s)
             delay_s = min(delay_s * 2, 0.5)
+
+    async def _publish(self, subject: str, payload: bytes, record: Record, expected: int) -> int | None:
+        """Try once; return the position, or None where the answer settles nothing."""
+        headers = {EXPECTED: str(expected), MESSAGE_ID: f"{record.event}.{record.status}"}
+        try:
+            ack = await self._bus.js.publish(subject, payload, headers=headers)
+        except nats.js.errors.ServiceUnavailableError:
+            return None
+        except nats.js.errors.APIError as error:
+            if error.err_code in WRONG_SEQUENCE:
+                return None
+            raise BusError(f"the log refused {record.id}: {error.description}") from error
+        except TRANSIENT:
+            return None
+        return None if ack.duplicate else ack.seq
+
+    async def _landed(self, record: Record, expected: int) -> Entry | None:
+        """Return the entry if an earlier try has landed, None if it may be tried again; raise `Conflict`."""
+        try:
+            standing = await self.read(record.id)
+        except Unavailable:
+            return None
+        if standing is not None and standing.record.event == record.event:
+            return standing
+        if (standing.position if standing else 0) != expected:
+            raise Conflict(record.id, expected)
+        return None
 
     async def _ask(self, subject: str, request: dict[str, Any], *, missing_ok: bool = False) -> Any:
         answer = await self._bus.ask_api(subject, request)

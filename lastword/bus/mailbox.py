@@ -4,7 +4,8 @@ A `Protocol` with two implementations, JetStream's here and one in memory (`memo
 tests.  Delivery is at least once: a letter that is neither acknowledged, retried nor dropped comes again.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
@@ -39,19 +40,19 @@ class Letter(Protocol[M_co]):
         ...
 
     async def ack(self) -> None:
-        """It is done."""
+        """Say that it is done."""
 
     async def retry(self, delay_s: float = 0.0) -> None:
-        """It must come again, not before `delay_s`."""
+        """Ask for it again, not before `delay_s`."""
 
     async def drop(self, why: str) -> None:
-        """It must not come again."""
+        """Say that it must not come again."""
 
 
 class Mailbox(Protocol[M_co]):
     """Letters, in the order in which they were put in."""
 
-    def __aiter__(self) -> AsyncIterator[Letter[M_co]]:
+    def __aiter__(self) -> AsyncGenerator[Letter[M_co], None]:  # noqa: PYI058  actors close it
         """Yield letters until the mailbox is closed."""
         ...
 
@@ -86,15 +87,19 @@ class JetStreamMailbox(Generic[M]):
         self._consumer = consumer
         self._decoder = decoder
 
-    async def __aiter__(self) -> AsyncIterator[Letter[M]]:
+    async def __aiter__(self) -> AsyncGenerator[Letter[M], None]:
         """Yield letters for ever."""
-        async for delivered in self._consumer:
-            try:
-                message = self._decoder.decode(delivered.data)
-            except msgspec.DecodeError as error:
-                log.warning(
-                    "letter.unreadable", subject=delivered.subject, position=delivered.position, why=str(error)
-                )
-                await delivered.drop()
-            else:
-                yield _JetStreamLetter(message, delivered)
+        async with aclosing(aiter(self._consumer)) as deliveries:
+            async for delivered in deliveries:
+                try:
+                    message = self._decoder.decode(delivered.data)
+                except msgspec.DecodeError as error:
+                    log.warning(
+                        "letter.unreadable",
+                        subject=delivered.subject,
+                        position=delivered.position,
+                        why=str(error),
+                    )
+                    await delivered.drop()
+                else:
+                    yield _JetStreamLetter(message, delivered)

@@ -1,7 +1,7 @@
 """A mailbox in memory: the test double, held to the suite that JetStream's passes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Generic, TypeVar
 
 from lastword.bus.mailbox import Letter
@@ -67,7 +67,7 @@ class MemoryMailbox(Generic[M]):
         if letter.position in self._open:
             self._ready.put_nowait(letter)
 
-    async def __aiter__(self) -> AsyncIterator[Letter[M]]:
+    async def __aiter__(self) -> AsyncGenerator[Letter[M], None]:
         """Yield letters until `close`."""
         while (letter := await self._ready.get()) is not None:
             yield letter

@@ -10,7 +10,8 @@ others wait, and take over within `PIN_TIMEOUT_S` when the pinned one falls sile
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -124,11 +125,11 @@ class PullConsumer:
         )
         if "error" in answer:
             error = answer["error"]
-            if error.get("code") == 503:
+            if error.get("code") == 503 or error.get("err_code") == 10059:  # 10059: no such stream, yet
                 raise Unavailable(f"consumer {self._durable}", error.get("description", ""))
             raise StreamMismatch(self._stream, f"consumer {self._durable}: {error.get('description')}")
 
-    async def __aiter__(self) -> AsyncIterator[Delivered]:
+    async def __aiter__(self) -> AsyncGenerator[Delivered, None]:
         """Yield messages for ever; unsubscribe when the iteration is closed."""
         loop = asyncio.get_running_loop()
         await self._patiently_ensure()
@@ -238,10 +239,8 @@ class PullConsumer:
     async def _drop_subscription(self) -> None:
         subscription, self._subscription = self._subscription, None
         if subscription is not None:
-            try:
+            with suppress(*TRANSIENT):
                 await subscription.unsubscribe()
-            except TRANSIENT:
-                pass
 
 
 def _delivered(message: Msg) -> Delivered:

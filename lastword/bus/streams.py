@@ -130,7 +130,9 @@ async def _ensure(bus: Bus, wanted: dict[str, Any]) -> None:
     standing = info["config"]
     layout = int((standing.get("metadata") or {}).get("lastword.layout", 0))
     if layout > LAYOUT:
-        raise StreamMismatch(name, f"its layout {layout} is newer than this version's {LAYOUT}; upgrade lastword")
+        raise StreamMismatch(
+            name, f"its layout {layout} is newer than this version's {LAYOUT}; upgrade lastword"
+        )
     if all(_same(standing.get(key), value) for key, value in wanted.items()):
         return
     changed = sorted(key for key, value in wanted.items() if not _same(standing.get(key), value))

@@ -1,0 +1,110 @@
+"""The projector: brings the database after the log.
+
+The database remembers its position in the same transaction as the rows, so a crash repeats at most one
+batch, which changes nothing.  Every supervisor projects; whoever comes second finds the work done.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+import structlog
+
+from lastword.bus import Bus, Follower, Heard, StatusLog, decode_record
+from lastword.contracts import subjects
+from lastword.contracts.messages import Held, Pulse
+from lastword.contracts.records import Entry
+from lastword.storage import Database, WorkflowStore
+from lastword.telemetry.metrics import Metrics
+
+__all__ = ["Projector"]
+
+log = structlog.get_logger(__name__)
+
+BATCH = 500  # records in one transaction
+BACKLOG = 20_000  # records waiting in memory before the feed is read again from the log
+
+
+class Projector:
+    """Writes records and beats into the database."""
+
+    def __init__(
+        self, bus: Bus, status_log: StatusLog, database: Database, metrics: Metrics, *, every_s: float
+    ) -> None:
+        self._bus = bus
+        self._log = status_log
+        self._store = WorkflowStore(database)
+        self._metrics = metrics
+        self._every_s = every_s
+        self._pulses = msgspec.json.Decoder(Pulse)
+        self._reset()
+
+    def _reset(self) -> None:
+        self._waiting: list[Entry] = []
+        self._beats: dict[str, tuple[tuple[Held, ...], datetime]] = {}
+        self._wake = asyncio.Event()
+        self._overflowed = False
+
+    async def run(self) -> None:
+        """Project until cancelled."""
+        self._reset()
+        epoch = (await self._log.head()).epoch
+        _, position = await self._store.position()
+        position = await self._catch_up(epoch, position)
+        records = Follower(
+            self._bus, stream=subjects.LOG_STREAM, subject=subjects.log(), deliver=self._hear, after=position
+        )
+        pulses = Follower(
+            self._bus,
+            stream=subjects.PULSE_STREAM,
+            subject=subjects.pulse(),
+            deliver=self._hear_beat,
+            origin="latest",
+        )
+        async with records.open(), pulses.open():
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                await self._write(epoch)
+                self._measure_lag()
+                await asyncio.sleep(self._every_s)
+
+    async def _catch_up(self, epoch: str, position: int) -> int:
+        """Read what the database has missed straight from the log; return the position reached."""
+        async for entries in self._log.replay(position):
+            position = await self._store.project(entries, epoch=epoch)
+        return position
+
+    async def _write(self, epoch: str) -> None:
+        while self._waiting:
+            batch: Sequence[Entry] = self._waiting[:BATCH]
+            await self._store.project(batch, epoch=epoch)
+            del self._waiting[: len(batch)]
+        if self._overflowed:
+            self._overflowed = False
+            _, position = await self._store.position()
+            await self._catch_up(epoch, position)
+        beats, self._beats = self._beats, {}
+        for held, at in beats.values():
+            await self._store.touch(held, at)
+
+    def _measure_lag(self) -> None:
+        behind = len(self._waiting)
+        age_s = (datetime.now(UTC) - self._waiting[0].stored_at).total_seconds() if behind else 0.0
+        self._metrics.projection_lag(behind, age_s)
+
+    def _hear(self, heard: Heard) -> None:
+        if len(self._waiting) >= BACKLOG:
+            self._overflowed = True  # the rest is read from the log once these are written
+        elif not self._overflowed:
+            record = decode_record(heard.data)
+            self._waiting.append(Entry(position=heard.position, stored_at=heard.stored_at, record=record))
+        self._wake.set()
+
+    def _hear_beat(self, heard: Heard) -> None:
+        if heard.data:
+            pulse = self._pulses.decode(heard.data)
+            if pulse.leases:  # the server's time: executors' clocks may differ
+                self._beats[pulse.executor] = (pulse.leases, heard.stored_at)
+                self._wake.set()

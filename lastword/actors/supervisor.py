@@ -1,0 +1,235 @@
+"""The supervisor: turns what happened into what is true.
+
+Owns: the log (through the registrar).
+Hears: the commands `start`, `claim`, `cancel`; reports, partition by partition; the log itself.
+Says: records on `lastword.log.<id>`, jobs, refused reports as evidence, rows in the database.
+
+Several may run.  Each partition of the reports is pinned to one of them at a time, and compare-and-set
+keeps them honest whatever else happens; killing any of them loses nothing, because everything that must
+follow a record is a consumer of the log, and everything else is still in the report stream.
+"""
+
+import asyncio
+from collections.abc import Hashable
+from datetime import UTC, datetime
+from typing import ClassVar
+
+import msgspec
+import nats.js.errors
+import structlog
+
+from lastword import __version__
+from lastword.actors.actor import Actor
+from lastword.actors.catalogue import Catalogue
+from lastword.actors.exceptions import Postponed
+from lastword.actors.keep import keep
+from lastword.actors.projector import Projector
+from lastword.actors.receptionist import Receptionist
+from lastword.actors.registrar import Registrar
+from lastword.actors.settings import SupervisorSettings
+from lastword.bus import (
+    Bus,
+    JetStreamMailbox,
+    Letter,
+    PullConsumer,
+    StatusLog,
+    Unavailable,
+    serve_commands,
+)
+from lastword.bus.connection import TRANSIENT
+from lastword.contracts import subjects
+from lastword.contracts.events import Lost, QueueTimedOut
+from lastword.contracts.messages import Job, RefusedReport, Report
+from lastword.contracts.moves import IllegalMove, Refusal
+from lastword.contracts.records import Record
+from lastword.contracts.statuses import Status
+from lastword.storage import Database
+from lastword.telemetry.metrics import Metrics
+
+__all__ = ["Dispatcher", "ReportReader", "Supervisor"]
+
+log = structlog.get_logger(__name__)
+
+
+class ReportReader(Actor[Report]):
+    """Makes statuses of the reports of one partition."""
+
+    name: ClassVar[str] = "supervisor"
+
+    def __init__(self, bus: Bus, registrar: Registrar, metrics: Metrics, *, at_once: int) -> None:
+        self._bus = bus
+        self._registrar = registrar
+        self._metrics = metrics
+        self.at_once = at_once
+
+    def key(self, message: Report) -> Hashable:
+        """Return the workflow: its reports keep their order."""
+        return message.id
+
+    async def handle(self, letter: Letter[Report]) -> None:
+        """Accept the report, or keep it as evidence of what was refused."""
+        report = letter.message
+        if subjects.last_token(letter.subject) != report.id:
+            self._metrics.refused(Refusal.UNKNOWN)
+            log.warning("report.misaddressed", subject=letter.subject, workflow=report.id, by=report.actor)
+            return
+        if isinstance(report.event, Lost | QueueTimedOut):
+            await self._let_elders_go_first(letter)
+        try:
+            await self._registrar.accept(
+                report.id, report.event, event_id=report.event_id, actor=report.actor
+            )
+        except IllegalMove as refusal:
+            await self._keep_evidence(report, refusal)
+        except Unavailable as error:
+            raise Postponed(str(error), 0.5) from error
+
+    async def _let_elders_go_first(self, letter: Letter[Report]) -> None:
+        """Hold a verdict back while a report that was published before it is still in the stream.
+
+        The order of delivery does that almost always; after a supervisor's death the reports that it had in
+        hand come again only after a while, and a verdict must not overtake them.
+        """
+        answer = await self._bus.ask_api(
+            f"STREAM.MSG.GET.{subjects.REPORT_STREAM}", {"seq": 1, "next_by_subj": letter.subject}
+        )
+        if "error" in answer and answer["error"].get("err_code") != 10037:  # 10037: none found
+            raise Postponed("whether older reports wait is not known", 0.5)
+        if "message" in answer and int(answer["message"]["seq"]) < letter.position:
+            raise Postponed("an older report of this workflow waits", 0.25)
+
+    async def _keep_evidence(self, report: Report, refusal: IllegalMove) -> None:
+        standing = await self._registrar.standing(report.id)
+        evidence = RefusedReport(
+            id=report.id,
+            reason=refusal.reason,
+            status=standing.record.status if standing else None,
+            position=standing.position if standing else None,
+            report=report,
+            at=datetime.now(UTC),
+        )
+        try:
+            await self._bus.js.publish(
+                subjects.refused(report.id),
+                msgspec.json.encode(evidence),
+                headers={"Nats-Msg-Id": f"refused-{report.event_id}"},
+            )
+        except (nats.js.errors.Error, *TRANSIENT) as error:
+            raise Postponed("evidence could not be kept", 0.5) from error
+        self._metrics.refused(refusal.reason)
+        log.info(
+            "report.refused",
+            workflow=report.id,
+            event=report.event.__struct_config__.tag,
+            reason=refusal.reason,
+            status=refusal.status,
+            by=report.actor,
+        )
+
+
+class Dispatcher(Actor[Record]):
+    """Makes a job of each `pending` record. Twice is harmless: only one claim can be first."""
+
+    name: ClassVar[str] = "dispatcher"
+    at_once = 64
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    def key(self, message: Record) -> Hashable:
+        """Return the workflow: they are independent."""
+        return message.id
+
+    async def handle(self, letter: Letter[Record]) -> None:
+        """Publish the job, once per workflow by its message id."""
+        record = letter.message
+        if record.status is not Status.PENDING:
+            return
+        job = Job(id=record.id, definition=record.definition, position=letter.position)
+        try:
+            await self._bus.js.publish(
+                subjects.job(record.definition),
+                msgspec.json.encode(job),
+                headers={"Nats-Msg-Id": f"job-{record.id}"},
+            )
+        except (nats.js.errors.Error, *TRANSIENT) as error:
+            raise Postponed("the job could not be queued", 0.5) from error
+
+
+class Supervisor:
+    """Everything that one supervisor process runs."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        database: Database,
+        settings: SupervisorSettings,
+        metrics: Metrics,
+        *,
+        name: str,
+        max_inputs_bytes: int,
+    ) -> None:
+        self._bus = bus
+        self._settings = settings
+        self._metrics = metrics
+        self._name = name
+        self._status_log = StatusLog(bus)
+        self._registrar = Registrar(self._status_log, metrics, now=lambda: datetime.now(UTC))
+        self._catalogue = Catalogue()
+        self._receptionist = Receptionist(
+            self._registrar, self._catalogue, metrics, max_inputs_bytes=max_inputs_bytes
+        )
+        self._projector = Projector(
+            bus, self._status_log, database, metrics, every_s=settings.project_every_s
+        )
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for partition in range(self._settings.partitions):
+                tasks.create_task(
+                    keep(f"reports {partition}", lambda partition=partition: self._read_reports(partition)),
+                    name=f"reports {partition}",
+                )
+            tasks.create_task(keep("dispatch", self._dispatch), name="dispatch")
+            tasks.create_task(keep("projection", self._projector.run), name="projection")
+            tasks.create_task(keep("commands", self._answer_commands), name="commands")
+
+    async def _read_reports(self, partition: int) -> None:
+        consumer = PullConsumer(
+            self._bus,
+            stream=subjects.REPORT_STREAM,
+            durable=f"supervisor-{partition}",
+            subject=subjects.report_partition(partition),
+            ack_wait_s=self._bus.settings.append_timeout_s + 5.0,
+            max_ack_pending=self._settings.max_in_flight,
+            batch=min(self._settings.max_in_flight, 128),
+            exclusive=True,
+        )
+        reader = ReportReader(self._bus, self._registrar, self._metrics, at_once=self._settings.max_in_flight)
+        await reader.run(JetStreamMailbox(consumer, msgspec.json.Decoder(Report)))
+
+    async def _dispatch(self) -> None:
+        consumer = PullConsumer(
+            self._bus, stream=subjects.LOG_STREAM, durable="dispatch", subject=subjects.log(), batch=128
+        )
+        await Dispatcher(self._bus).run(JetStreamMailbox(consumer, msgspec.json.Decoder(Record)))
+
+    async def _answer_commands(self) -> None:
+        handlers = {
+            "start": self._receptionist.start,
+            "claim": self._receptionist.claim,
+            "cancel": self._receptionist.cancel,
+        }
+        async with (
+            self._catalogue.open(self._bus),
+            serve_commands(
+                self._bus,
+                name="lastword-supervisor",
+                version=__version__,
+                description="Starts, claims and cancels workflows",
+                handlers=handlers,
+            ),
+        ):
+            log.info("supervisor.ready", name=self._name)
+            await asyncio.Event().wait()

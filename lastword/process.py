@@ -1,0 +1,67 @@
+"""One role in this process: logs, signals, the event loop, and an exit code.
+
+SIGTERM and SIGINT ask the role to stop; it winds up and ends with 0.  What a user can mend (no server, an
+old database, a bad setting) ends with 1 and one line that names the culprit and the remedy, no traceback.
+"""
+
+import asyncio
+import ctypes
+import signal
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+import uvloop
+
+from lastword.bus import BusError
+from lastword.settings import BadSetting, Settings
+from lastword.telemetry.logs import configure_logs
+
+__all__ = ["die_with_parent", "run_role"]
+
+log = structlog.get_logger(__name__)
+
+PR_SET_PDEATHSIG: Final = 1
+
+
+def run_role(
+    role: str,
+    settings: Settings,
+    work: Callable[[asyncio.Event], Awaitable[None]],
+    *,
+    signals: tuple[signal.Signals, ...] = (signal.SIGTERM, signal.SIGINT),
+) -> int:
+    """Run `work` on an event loop of its own until it returns or one of `signals` asks it to stop."""
+    close_logs = configure_logs(settings.log, role)
+    try:
+        uvloop.run(_until_signalled(work, signals))
+    except _mendable() as error:
+        log.error("role.failed", error=str(error))  # noqa: TRY400  the message says it all
+        return 1
+    except Exception:
+        log.exception("role.crashed")
+        return 1
+    finally:
+        close_logs()
+    return 0
+
+
+def die_with_parent(sent: signal.Signals = signal.SIGKILL) -> None:
+    """Ask the kernel to end this process when its parent ends, however that happens (Linux)."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, sent)
+
+
+async def _until_signalled(
+    work: Callable[[asyncio.Event], Awaitable[None]], signals: tuple[signal.Signals, ...]
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for sent in signals:
+        loop.add_signal_handler(sent, stop.set)
+    await work(stop)
+
+
+def _mendable() -> tuple[type[Exception], ...]:
+    from lastword.storage.exceptions import StorageError
+
+    return (BusError, BadSetting, StorageError, OSError)

@@ -1,0 +1,285 @@
+"""The whole system in one terminal: a keeper, and a process for each role.
+
+The keeper starts the embedded server, prepares database and streams, forks the roles and restarts whichever
+ends unasked (five times a minute at most).  Roles are forked, not spawned: they share the pages of what the
+keeper has imported, and start at once.  For that the keeper itself runs no thread and no event loop that
+outlives a call.  The socket of the edge is opened here, so that clients of a restarted edge wait in its
+backlog instead of being refused, and a port in use is known before anything else has started.
+
+Every process has a death signal: nothing outlives the keeper, even when it is killed.
+"""
+
+import asyncio
+import fcntl
+import gc
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from multiprocessing.connection import wait
+from multiprocessing.context import ForkProcess
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from lastword import wiring
+from lastword.bus import BusError, EmbeddedServer
+from lastword.process import die_with_parent, run_role
+from lastword.settings import Settings
+
+__all__ = ["CannotStart", "Stack"]
+
+ANY: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  compared with, not bound
+RESTARTS: Final = 5
+WITHIN_S: Final = 60.0
+WIND_UP_S: Final[Mapping[str, float]] = {"executor": 9.0, "edge": 3.0, "supervisor": 3.0, "auditor": 2.0}
+"""Seconds that each role may take to stop, in the order in which they are asked: first whoever still has
+something to say, then whoever passes it on."""
+
+
+class CannotStart(Exception):
+    """Something outside must be changed first; the message says what."""
+
+
+class Stack:
+    """Owns the data folder while it runs."""
+
+    def __init__(self, settings: Settings, *, offline: bool, say: Callable[..., None]) -> None:
+        """`say(event, **keys)` writes one line of the log."""
+        self._settings = settings
+        self._offline = offline
+        self._say = say
+        self._fork = multiprocessing.get_context("fork")
+        self._server: EmbeddedServer | None = None
+        self._processes: dict[str, ForkProcess] = {}
+        self._deaths: dict[str, deque[float]] = {}
+        self._asked = 0
+        self._wake_r, self._wake_w = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._listening: socket.socket | None = None
+        self._lock: int | None = None
+
+    @property
+    def http_url(self) -> str:
+        """Where the edge listens."""
+        if self._listening is None:
+            return ""
+        host, port = self._listening.getsockname()[:2]
+        return f"http://{'127.0.0.1' if host in ANY else host}:{port}"
+
+    @property
+    def nats_url(self) -> str:
+        """Where NATS listens."""
+        return self._server.url if self._server is not None else (self._settings.bus.url or "")
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The process of each role, the keeper's and the server's included."""
+        pids = {role: process.pid for role, process in self._processes.items() if process.pid is not None}
+        pids["keeper"] = os.getpid()
+        if self._server is not None and self._server.pid is not None:
+            pids["nats"] = self._server.pid
+        return pids
+
+    def start(self) -> None:
+        """Start everything; raise `CannotStart`, with nothing left running."""
+        for sent in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(sent, self._ask_to_stop)
+        try:
+            self._take_data_folder()
+            self._listening = _listen(self._settings.http.host, self._settings.http.port)
+            if self._settings.bus.url is None:
+                self._server = EmbeddedServer(self._settings.bus, self._settings.data)
+                asyncio.run(self._server.start())
+            self._prepare()
+            gc.collect()
+            gc.freeze()  # keeps the collector from touching, and so copying, shared pages
+            for role in wiring.ROLES:
+                self._start_role(role)
+            self._tell()
+        except (BusError, OSError) as error:
+            self.stop()
+            raise CannotStart(str(error)) from error
+        except CannotStart:
+            self.stop()
+            raise
+
+    def keep(self, *, each_second: Callable[[], None] = lambda: None) -> bool:
+        """Restart what ends unasked, until asked to stop; return False where something ends too often."""
+        next_s = time.monotonic()
+        while not self._asked:
+            if not self._restart_dead():
+                return False
+            if time.monotonic() >= next_s:
+                next_s = time.monotonic() + 1.0
+                each_second()
+            waited_for = [self._wake_r, *(process.sentinel for process in self._processes.values())]
+            wait(waited_for, timeout=0.5)
+        return True
+
+    def stop(self) -> None:
+        """Wind everything up: executor, edge, supervisor, auditor, server. A second signal kills at once."""
+        for role, limit_s in WIND_UP_S.items():
+            process = self._processes.pop(role, None)
+            if process is None or process.pid is None:
+                continue
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGTERM)
+            until_s = time.monotonic() + limit_s
+            while process.is_alive() and time.monotonic() < until_s and self._asked < 2:
+                process.join(0.05)
+            if process.is_alive():
+                self._say("role.killed", role=role, after_s=limit_s)
+                process.kill()
+            process.join()
+        if self._server is not None:
+            asyncio.run(self._server.stop())
+        if self._listening is not None:
+            self._listening.close()
+        (self._settings.data / "run.json").unlink(missing_ok=True)
+        if self._lock is not None:
+            os.close(self._lock)
+
+    def _take_data_folder(self) -> None:
+        """Make the folder, and make sure that nobody else works in it."""
+        data = self._settings.data
+        try:
+            data.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise CannotStart(
+                f"the data folder {data.absolute()} cannot be used ({error.strerror}); make it writable, "
+                "or set LASTWORD_DATA_DIR to another"
+            ) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise CannotStart(
+                f"another lastword runs in {data.absolute()} ({_whose(data)}); stop it, or set LASTWORD_DATA_DIR "
+                "to another folder"
+            ) from error
+
+    def _prepare(self) -> None:
+        """Bring database and streams up to date, in a process of its own, which takes its memory with it."""
+        process = self._fork.Process(target=_prepare, args=(self._settings,), name="prepare")
+        process.start()
+        process.join()
+        if process.exitcode != 0:
+            raise CannotStart("database or streams could not be prepared; the line above says why")
+
+    def _start_role(self, role: wiring.Role) -> None:
+        process = self._fork.Process(
+            target=_play,
+            args=(role, self._settings, self._listening if role == "edge" else None),
+            kwargs={"offline": self._offline},
+            name=role,
+        )
+        process.start()
+        self._processes[role] = process
+
+    def _restart_dead(self) -> bool:
+        changed = False
+        if self._server is not None and not self._server.is_running:
+            if not self._may_restart("nats"):
+                return False
+            self._say("nats.restarted")
+            asyncio.run(self._server.start())
+            changed = True
+        for role in wiring.ROLES:
+            process = self._processes[role]
+            if process.is_alive():
+                continue
+            process.join()
+            self._say("role.ended", role=role, exit_code=process.exitcode)
+            if not self._may_restart(role):
+                return False
+            self._start_role(role)
+            changed = True
+        if changed:
+            self._tell()
+        return True
+
+    def _may_restart(self, name: str) -> bool:
+        deaths = self._deaths.setdefault(name, deque())
+        now_s = time.monotonic()
+        deaths.append(now_s)
+        while now_s - deaths[0] > WITHIN_S:
+            deaths.popleft()
+        if len(deaths) > RESTARTS:
+            self._say("role.given_up", role=name, deaths=len(deaths), within_s=WITHIN_S)
+            return False
+        if len(deaths) > 1:
+            time.sleep(min(0.1 * 2 ** len(deaths), 2.0))
+        return True
+
+    def _tell(self) -> None:
+        """Tell tools where things are: `run.json`, whole or not at all."""
+        path = self._settings.data / "run.json"
+        part = path.with_suffix(".part")
+        told = {"http": self.http_url, "nats": self.nats_url, "pids": self.pids}
+        part.write_bytes(msgspec.json.format(msgspec.json.encode(told)))
+        part.replace(path)
+
+    def _ask_to_stop(self, _signal: int, _frame: object) -> None:
+        self._asked += 1
+        with suppress(BlockingIOError):
+            os.write(self._wake_w, b"x")
+
+
+def _play(role: wiring.Role, settings: Settings, listening: socket.socket | None, *, offline: bool) -> None:
+    """Be one role, in a fork."""
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches everyone; the keeper says who stops when
+
+    async def work(stop: asyncio.Event) -> None:
+        match role:
+            case "supervisor":
+                await wiring.run_supervisor(settings, stop)
+            case "auditor":
+                await wiring.run_auditor(settings, stop)
+            case "executor":
+                await wiring.run_executor(settings, stop, offline=offline)
+            case "edge":
+                await wiring.run_edge(settings, stop, listening=listening)
+
+    sys.exit(run_role(role, settings, work, signals=(signal.SIGTERM,)))
+
+
+def _prepare(settings: Settings) -> None:
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    async def work(_stop: asyncio.Event) -> None:
+        await wiring.prepare(settings)
+
+    sys.exit(run_role("prepare", settings, work, signals=()))
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Open the edge's socket; raise `CannotStart` naming the port and the remedy."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise CannotStart(
+            f"cannot listen on {host}:{port} ({error.strerror}); stop what uses it, or set "
+            "LASTWORD_HTTP__PORT to another port (0 takes a free one)"
+        ) from error
+    listening.listen(2048)
+    listening.setblocking(False)  # noqa: FBT003  its only argument
+    return listening
+
+
+def _whose(data: Path) -> str:
+    try:
+        return f"process {msgspec.json.decode((data / 'run.json').read_bytes())['pids']['keeper']}"
+    except (OSError, msgspec.DecodeError, KeyError, TypeError):
+        return "it is just starting"

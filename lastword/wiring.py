@@ -1,0 +1,179 @@
+"""The one place that builds and wires everything: a coroutine per role.
+
+Each runs until its `stop` event is set, winds up in its own way and returns.  `lastword run <role>` runs one
+of them; `lastword up` (see `stack`) runs all, each in a process of its own.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final, Literal
+
+import msgspec
+import structlog
+from prometheus_client import CollectorRegistry
+
+from lastword.bus import Bus, BusSettings, ensure_streams, open_bus, read_embedded
+from lastword.contracts.ids import new_workflow_id
+from lastword.settings import Settings
+from lastword.telemetry.metrics import Metrics
+
+__all__ = [
+    "ROLES",
+    "Role",
+    "bus_settings",
+    "prepare",
+    "run_auditor",
+    "run_edge",
+    "run_executor",
+    "run_supervisor",
+]
+
+log = structlog.get_logger(__name__)
+
+Role = Literal["supervisor", "auditor", "executor", "edge"]
+ROLES: Final[tuple[Role, ...]] = ("supervisor", "auditor", "executor", "edge")
+
+
+def bus_settings(settings: Settings) -> BusSettings:
+    """Return the bus settings with an address: the given one, or the embedded server of the data folder."""
+    if settings.bus.url is not None:
+        return settings.bus
+    embedded = read_embedded(settings.data)
+    if embedded is None:
+        return settings.bus  # `open_bus` says what to do
+    url, users = embedded
+    return msgspec.structs.replace(
+        settings.bus, url=url, user=users.actor.user, password=users.actor.password, system_url=None
+    )
+
+
+async def prepare(settings: Settings) -> None:
+    """Bring the database and the streams to what this version needs."""
+    from lastword.storage import upgrade
+
+    await upgrade(settings.storage, settings.data)
+    async with open_bus(bus_settings(settings), name=new_workflow_id("prepare")) as bus:
+        await ensure_streams(bus, partitions=settings.supervisor.partitions)
+
+
+async def run_supervisor(settings: Settings, stop: asyncio.Event) -> None:
+    """Run a supervisor, after the streams are as this version needs them."""
+    from lastword.actors.supervisor import Supervisor
+    from lastword.storage import open_database
+
+    async with AsyncExitStack() as stack:
+        bus = await stack.enter_async_context(_open(settings, "supervisor"))
+        await ensure_streams(bus, partitions=settings.supervisor.partitions)
+        database = await stack.enter_async_context(open_database(settings.storage, settings.data))
+        supervisor = Supervisor(
+            bus,
+            database,
+            settings.supervisor,
+            Metrics(CollectorRegistry()),
+            name=bus.name,
+            max_inputs_bytes=settings.http.max_inputs_bytes,
+        )
+        await _until(stop, bus, supervisor.run)
+
+
+async def run_auditor(settings: Settings, stop: asyncio.Event) -> None:
+    """Run an auditor, with the server's own events where a system user is known."""
+    from lastword.actors.auditor import Auditor
+
+    async with AsyncExitStack() as stack:
+        bus = await stack.enter_async_context(_open(settings, "auditor"))
+        system_settings = _system_settings(settings)
+        system = None
+        if system_settings is not None:
+            system = await stack.enter_async_context(open_bus(system_settings, name=f"{bus.name}-system"))
+        auditor = Auditor(
+            bus,
+            settings.auditor,
+            Metrics(CollectorRegistry()),
+            interval_s=settings.executor.heartbeat_interval_s,
+            system=system,
+        )
+        await _until(stop, bus, auditor.run)
+
+
+async def run_executor(settings: Settings, stop: asyncio.Event, *, offline: bool = False) -> None:
+    """Run an executor; with `offline`, beside the built-in language model."""
+    from lastword.actors.executor import Executor, executor_name
+    from lastword.child.pool import ChildPool
+
+    async with AsyncExitStack() as stack:
+        fallback, unless = await _language_model(settings, stack) if offline else ({}, ())
+        name = executor_name(settings.executor.name or socket.gethostname())
+        bus = await stack.enter_async_context(open_bus(bus_settings(settings), name=name))
+        executor = Executor(
+            bus,
+            settings.executor,
+            settings.workflows,
+            ChildPool(),
+            Metrics(CollectorRegistry()),
+            data_dir=settings.data.absolute(),
+            base_dir=settings.base_dir,
+            heartbeat_timeout_s=settings.auditor.heartbeat_timeout_s,
+            fallback_environment=fallback,
+            fallback_unless=unless,
+        )
+        running = asyncio.create_task(executor.run(), name="executor")
+        asked = asyncio.create_task(stop.wait(), name="stop")
+        await asyncio.wait({running, asked}, return_when=asyncio.FIRST_COMPLETED)
+        executor.stop()
+        asked.cancel()
+        await running
+
+
+async def run_edge(
+    settings: Settings, stop: asyncio.Event, *, listening: socket.socket | None = None
+) -> None:
+    """Run an edge on `listening`, or on the configured address."""
+    raise NotImplementedError
+
+
+async def _language_model(
+    settings: Settings, stack: AsyncExitStack
+) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    """Start the built-in model; return the variables that lead children to it, and what overrules them."""
+    raise NotImplementedError
+
+
+@asynccontextmanager
+async def _open(settings: Settings, role: str) -> AsyncGenerator[Bus, None]:
+    name = new_workflow_id(role)
+    async with open_bus(bus_settings(settings), name=name) as bus:
+        yield bus
+
+
+def _system_settings(settings: Settings) -> BusSettings | None:
+    """Return how to reach the system account, where that is known."""
+    if settings.bus.system_url is not None:
+        return msgspec.structs.replace(settings.bus, url=settings.bus.system_url, user=None, password=None)
+    if settings.bus.url is not None:
+        return None
+    embedded = read_embedded(settings.data)
+    if embedded is None:
+        return None
+    url, users = embedded
+    return msgspec.structs.replace(
+        settings.bus, url=url, user=users.system.user, password=users.system.password
+    )
+
+
+async def _until(stop: asyncio.Event, bus: Bus, work: Callable[[], Awaitable[None]]) -> None:
+    """Await `work` until asked to stop; a connection that has ended for good ends the role as well."""
+    working = asyncio.ensure_future(work())
+    waits = {
+        working,
+        asyncio.create_task(stop.wait(), name="stop"),
+        asyncio.create_task(bus.closed.wait(), name="closed"),
+    }
+    done, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
+    if working in done:
+        working.result()
