@@ -18,7 +18,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from lastword.telemetry.render import as_json, as_text
-from lastword.telemetry.sink import LineSink
+from lastword.telemetry.sink import DirectSink, LineSink
 
 __all__ = ["LogOptions", "configure_logs"]
 
@@ -48,12 +48,14 @@ def configure_logs(
     settings: LogOptions,
     role: str,
     *,
+    threaded: bool = True,
     stream: IO[bytes] | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Callable[[], None]:
     """Send all logs of this process to `stream` (standard output), as from `role` where no `actor` is bound.
 
-    Call it once, before the first line.  Returns what writes the last lines out; it also runs at exit.
+    Call it before the first line, and again in a process that was forked.  A process that forks others, and so
+    must have no thread, says `threaded=False`.  Returns what writes the last lines out; it also runs at exit.
     """
     terminal = stream is None and sys.stdout.isatty()
     text = settings.format == "text" or (settings.format == "auto" and terminal)
@@ -78,7 +80,8 @@ def configure_logs(
         event = {"event": "logs.dropped", "lines": dropped}
         return render(stamp(None, "warning", event))
 
-    sink = LineSink(stream if stream is not None else sys.stdout.buffer, note)
+    out = stream if stream is not None else sys.stdout.buffer
+    sink = LineSink(out, note) if threaded else DirectSink(out)
     processors: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         stamp,
@@ -101,7 +104,7 @@ class _Printer:
 
     __slots__ = ("debug", "error", "info", "warning")
 
-    def __init__(self, sink: LineSink) -> None:
+    def __init__(self, sink: DirectSink | LineSink) -> None:
         self.debug = self.info = self.warning = self.error = sink.write
 
     critical = exception = fatal = msg = property(lambda self: self.error)

@@ -12,12 +12,27 @@ The known flaw: lines that are still queued when a process is killed with -9 are
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import IO, Final
 
-__all__ = ["LineSink"]
+__all__ = ["DirectSink", "LineSink"]
 
 CAPACITY: Final = 10_000  # lines; at some 200 bytes, 2 MB
 FLUSH_S: Final = 1.0  # how long the end of the process waits for a reader
+
+
+class DirectSink:
+    """Writes lines at once, in the caller's thread: for a process that forks, where a thread would be lost."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def write(self, line: bytes) -> None:
+        """Write one line, its end included."""
+        _write(self._stream, line)
+
+    def close(self) -> None:
+        """Do nothing: nothing waits."""
 
 
 class LineSink:
@@ -66,8 +81,11 @@ class LineSink:
                 if self._dropped:
                     lines.append(self._note(self._dropped))
                     self._dropped = 0
-            try:
-                self._stream.write(b"".join(lines))
-                self._stream.flush()
-            except (OSError, ValueError):  # the reader has gone, the disk is full, the stream is closed
-                continue  # a log that nobody can read is no reason to stop the work
+            _write(self._stream, b"".join(lines))
+
+
+def _write(stream: IO[bytes], data: bytes) -> None:
+    # The reader has gone, the disk is full, the stream is closed: no reason to stop the work.
+    with suppress(OSError, ValueError):
+        stream.write(data)
+        stream.flush()

@@ -87,6 +87,14 @@ def test_bound_keys_travel_along() -> None:
     assert ("executor-1", "w-1") == (line["actor"], line["workflow"])
 
 
+def test_without_a_thread_lines_are_out_at_once() -> None:
+    """Nothing needs to be closed first."""
+    stream = io.BytesIO()
+    configure_logs(LogSettings(), "keeper", threaded=False, stream=stream, now=lambda: NOW)
+    structlog.get_logger().info("role.started")
+    assert b"role.started" in stream.getvalue()
+
+
 def test_an_exception_is_logged_with_its_traceback() -> None:
     """As an error, on the same line of JSON."""
     captured = Captured(LogSettings())

@@ -4,7 +4,7 @@ import io
 import threading
 from typing import Any
 
-from lastword.telemetry.sink import LineSink
+from lastword.telemetry.sink import DirectSink, LineSink
 
 
 def note(dropped: int) -> bytes:
@@ -85,3 +85,21 @@ def test_closing_waits_no_longer_than_asked() -> None:
     stream.released.set()
     sink.close(10)
     assert b"a\n" == stream.getvalue()
+
+
+def test_a_direct_sink_writes_at_once_and_without_a_thread() -> None:
+    """A process that forks others has written everything before it does."""
+    stream = io.BytesIO()
+    before = threading.active_count()
+    sink = DirectSink(stream)
+    sink.write(b"a\n")
+    assert b"a\n" == stream.getvalue()
+    assert before == threading.active_count()
+    sink.close()
+
+
+def test_a_direct_sink_too_outlives_its_reader() -> None:
+    """The error stays in the sink."""
+    stream = BrokenPipe()
+    DirectSink(stream).write(b"a\n")
+    assert stream.broken.is_set()
