@@ -23,7 +23,8 @@ The executor never imports what it runs, nor CrewAI::
     child.alive                                 # False from the instant the kernel said so
     await pool.close()                          # kills what is left
 
-`ChildPool(environ)` takes the environment of the processes (by default this process's own); a workflow's
+`ChildPool(environ, fallback_environment=..., fallback_unless=...)` takes the environment of the processes (by
+default this process's own) and what to add where no provider of language models is configured; a workflow's
 own variables come in its `Work`.  `child.pid`, `child.workflow_id` and the latest `child.progress`,
 `child.usage` and `child.waiting_for` are plain attributes.  `messages()` may be called once; `ended()` any
 number of times by any number of tasks, and cancelling a task that awaits it does nothing to the process.

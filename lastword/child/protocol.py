@@ -150,7 +150,7 @@ class Raised(_Ending, frozen=True, kw_only=True):
     """The work failed and could say how."""
 
     error: Error
-    """`exception`, `invalid_inputs`, `spawn_failed`, or `exit_without_result` (a `SystemExit` in the work)."""
+    """`exception`, `invalid_inputs`, `spawn_failed` or `exit_without_result` (`SystemExit` in the work)."""
 
 
 class Stopped(_Ending, frozen=True, kw_only=True):
