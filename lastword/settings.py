@@ -171,23 +171,22 @@ def _broken_definition(tree: dict[str, Any]) -> str:
 
 
 def _hint(message: str) -> str:
-    """Offer the nearest known name for an unknown one: of its own section first, else of any."""
-    parts = message.split("`")
+    """Offer a known name for an unknown one: the same elsewhere, else the nearest in its section, else any."""
     if "unknown field" not in message:
         return ""
-    unknown, section = parts[1], parts[3].removeprefix("$.").removeprefix("$") if len(parts) > 3 else ""
-    near = difflib.get_close_matches(unknown, SECTIONS.get(section, Settings).__struct_fields__, n=1)
-    paths = [f"{section}.{near[0]}".removeprefix(".")] if near else []
-    if not near:
-        known = {name for struct in SECTIONS.values() for name in struct.__struct_fields__}
-        near = difflib.get_close_matches(unknown, sorted(known), n=1)
-        paths = [
-            f"{place}.{name}"
-            for place, struct in SECTIONS.items()
-            for name in struct.__struct_fields__
-            if name in near
-        ]
-    return f" (did you mean {' or '.join(f'`{path}`' for path in paths)}?)" if paths else ""
+    _, unknown, *rest = message.split("`")
+    section = rest[1].removeprefix("$.") if len(rest) > 1 else ""
+    own = SECTIONS.get(section, Settings).__struct_fields__
+    known = {(place, name) for place, struct in SECTIONS.items() for name in struct.__struct_fields__}
+    names = {name for _, name in known}
+    if unknown in names:
+        near = [unknown]
+    elif near := difflib.get_close_matches(unknown, own, n=1):
+        known = {(section, near[0])}
+    else:
+        near = difflib.get_close_matches(unknown, sorted(names), n=1)
+    paths = sorted(f"`{place}.{name}`" if place else f"`{name}`" for place, name in known if name in near)
+    return f" (did you mean {' or '.join(paths)}?)" if paths else ""
 
 
 def _check(settings: Settings, source: str) -> None:
