@@ -56,7 +56,8 @@ def id_for_key(definition: str, caller: str, key: str) -> str:
     The same key always names the same subject of the log, so the append itself (expected sequence 0)
     decides which of two racing requests creates the workflow; no table of keys is needed.
     """
-    digest = hashlib.sha256(f"{caller}\0{key}".encode()).digest()
+    # The length says where the caller ends: no two callers can share a digest by choosing their keys.
+    digest = hashlib.sha256(f"{len(caller)} {caller}{key}".encode()).digest()
     number = int.from_bytes(digest[:10], "big")
     # 15 characters, 75 bits: with the longest name of a definition, 48, the id just fits its token.
     return f"{definition}-{''.join(_ALPHABET[(number >> (5 * i)) & 31] for i in range(15))}"
