@@ -1,1 +1,1 @@
-"""What builds and checks the project; no part of the package."""
+"""Programs for those who work on lastword; no part of the package."""

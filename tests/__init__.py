@@ -1,0 +1,1 @@
+"""The tests: `unit` touches nothing, `model` walks the table, `integration` needs servers and processes."""
