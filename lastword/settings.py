@@ -171,7 +171,7 @@ def _broken_definition(tree: dict[str, Any]) -> str:
 
 
 def _hint(message: str) -> str:
-    """Offer a known name for an unknown one: the same elsewhere, else the nearest in its section, else any."""
+    """Offer a known name for an unknown one: the same elsewhere, or the nearest in its section, or any."""
     if "unknown field" not in message:
         return ""
     _, unknown, *rest = message.split("`")
