@@ -54,8 +54,9 @@ def configure_logs(
 ) -> Callable[[], None]:
     """Send all logs of this process to `stream` (standard output), as from `role` where no `actor` is bound.
 
-    Call it before the first line, and again in a process that was forked.  A process that forks others, and so
-    must have no thread, says `threaded=False`.  Returns what writes the last lines out; it also runs at exit.
+    Call it before the first line, and again in a process that was forked.  A process that forks others, and
+    so must have no thread, says `threaded=False`.  Returns what writes the last lines out; it also runs at
+    exit.
     """
     terminal = stream is None and sys.stdout.isatty()
     text = settings.format == "text" or (settings.format == "auto" and terminal)

@@ -22,7 +22,7 @@ FLUSH_S: Final = 1.0  # how long the end of the process waits for a reader
 
 
 class DirectSink:
-    """Writes lines at once, in the caller's thread: for a process that forks, where a thread would be lost."""
+    """Writes lines at once, in the caller's thread: for a process that forks, as no thread survives that."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream

@@ -1,0 +1,86 @@
+"""`lastword db`: the database's revision."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import click
+
+from lastword.cli.edge import load_settings
+from lastword.cli.errors import CommandFailed, ProblemReport
+from lastword.cli.exits import Exit
+from lastword.cli.session import Session
+
+__all__ = ["db"]
+
+
+@click.group(short_help="Upgrade, downgrade or inspect the database.")
+def db() -> None:
+    """Bring the database of this folder's settings to another revision."""
+
+
+@db.command(short_help="Bring the database to the newest revision.")
+@click.argument("revision", default="head")
+@click.pass_obj
+def upgrade(session: Session, /, revision: str) -> Exit:
+    """Bring the database to REVISION, the newest unless named; make it where there is none."""
+    from lastword.storage import upgrade as work
+
+    return _moved(session, lambda url: work(url, revision))
+
+
+@db.command(short_help="Take the database back to an older revision.")
+@click.argument("revision")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def downgrade(session: Session, /, revision: str, yes: bool) -> Exit:  # noqa: FBT001  click's way
+    """Take the database back to REVISION, such as 0001 or base; what newer ones added is lost."""
+    from lastword.storage import downgrade as work
+
+    if not yes:
+        click.confirm(
+            f"Take the database back to {revision} and lose what newer revisions added?", abort=True
+        )
+    return _moved(session, lambda url: work(url, revision))
+
+
+@db.command(short_help="Show the database's revision.")
+@click.pass_obj
+def current(session: Session, /) -> Exit:
+    """Show the revision that the database is at."""
+    session.out.print(_run(session, _revision) or "none: lastword has never been here")
+    return Exit.SUCCESS
+
+
+def _moved(session: Session, work: Callable[[str], Awaitable[str | None]]) -> Exit:
+    async def both(url: str) -> tuple[str | None, str | None]:
+        return await work(url), await _revision(url)
+
+    before, after = _run(session, both)
+    session.out.print(f"the database is at {after or 'base'} (it was at {before or 'base'})")
+    return Exit.SUCCESS
+
+
+async def _revision(url: str) -> str | None:
+    from lastword.storage import current_revision
+
+    return await current_revision(url)
+
+
+def _run(session: Session, work: Callable[[str], Awaitable[Any]]) -> Any:
+    """Do `work` on the database that the settings name; raise `CommandFailed` where it cannot be used."""
+    from lastword.storage import DatabaseUnavailable, StorageError, database_url
+
+    settings = load_settings(session.environ, session.folder)
+    url = database_url(settings.storage, session.folder / settings.data)
+
+    async def worked() -> Any:
+        return await work(url)
+
+    try:
+        return asyncio.run(worked())
+    except StorageError as error:
+        problem = ProblemReport(code="database", title="The database cannot be used", detail=str(error))
+        failure = CommandFailed(problem)
+        failure.exit = Exit.UNREACHABLE if isinstance(error, DatabaseUnavailable) else Exit.USAGE
+        raise failure from error
