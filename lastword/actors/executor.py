@@ -84,8 +84,6 @@ class Executor:
         data_dir: Path,
         base_dir: str,
         heartbeat_timeout_s: float,
-        fallback_environment: Mapping[str, str],
-        fallback_unless: tuple[str, ...],
     ) -> None:
         self._bus = bus
         self._settings = settings
@@ -99,8 +97,6 @@ class Executor:
         self._data_dir = data_dir
         self._base_dir = base_dir
         self._timeout_s = heartbeat_timeout_s
-        self._fallback_environment = dict(fallback_environment)
-        self._fallback_unless = fallback_unless
         self._commands = CommandClient(bus)
         self._log = StatusLog(bus)
         self._courier = Courier(bus, Outputs(bus), data_dir / "outbox")
@@ -113,7 +109,6 @@ class Executor:
             interval_s=settings.heartbeat_interval_s,
             timeout_s=heartbeat_timeout_s,
             slots=settings.slots,
-            definitions=tuple(sorted(self._definitions)),
             vouched_for=self._vouched_for,
         )
 
@@ -127,6 +122,7 @@ class Executor:
             background("obey", self._reread_now_and_then)
             background("outbox", self._courier.deliver_leftovers)
             served = await self._announce()
+            self._heart.definitions = tuple(served)
             intake = [self._take_jobs_of(name) for name in served]
             self._heart.beat_soon()
             log.info("executor.ready", executor=self._bus.name, serves=served, slots=self._settings.slots)
@@ -309,8 +305,6 @@ class Executor:
             target=self._target(self._definitions[record.definition]),
             inputs=record.inputs,
             run_dir=str(self._data_dir / "runs" / record.id),
-            fallback_environment=self._fallback_environment,
-            fallback_unless=self._fallback_unless,
         )
         tenure = Tenure(
             held,

@@ -37,7 +37,6 @@ class Heart:
         interval_s: float,
         timeout_s: float,
         slots: int,
-        definitions: tuple[str, ...],
         vouched_for: Callable[[], tuple[Held, ...]],
     ) -> None:
         self._bus = bus
@@ -45,12 +44,13 @@ class Heart:
         self._interval_s = interval_s
         self._ttl = f"{math.ceil(timeout_s)}s"  # the server takes whole seconds
         self._slots = slots
-        self._definitions = definitions
         self._vouched_for = vouched_for
         self._started_at = datetime.now(UTC)
         self._count = 0
         self._soon = asyncio.Event()
         self.state = "serving"
+        self.definitions: tuple[str, ...] = ()
+        """What the executor serves; known once each definition has been loaded."""
         self.last_beat_s: float | None = None
         """Loop time of the last beat that the server acknowledged."""
 
@@ -80,7 +80,7 @@ class Heart:
             beat=self._count,
             leases=self._vouched_for(),
             slots=self._slots,
-            definitions=self._definitions,
+            definitions=self.definitions,
             host=socket.gethostname(),
             pid=os.getpid(),
             started_at=self._started_at,

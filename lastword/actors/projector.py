@@ -50,8 +50,7 @@ class Projector:
         """Project until cancelled."""
         self._reset()
         epoch = (await self._log.head()).epoch
-        _, position = await self._store.position()
-        position = await self._catch_up(epoch, position)
+        position = await self._catch_up(epoch)
         records = Follower(
             self._bus, stream=subjects.LOG_STREAM, subject=subjects.log(), deliver=self._hear, after=position
         )
@@ -70,10 +69,13 @@ class Projector:
                 self._measure_lag()
                 await asyncio.sleep(self._every_s)
 
-    async def _catch_up(self, epoch: str, position: int) -> int:
+    async def _catch_up(self, epoch: str) -> int:
         """Read what the database has missed straight from the log; return the position reached."""
+        _, position = await self._store.position()
+        await self._store.project((), epoch=epoch)  # raises where the database follows another log
         async for entries in self._log.replay(position):
-            position = await self._store.project(entries, epoch=epoch)
+            await self._store.project(entries, epoch=epoch, after=position)
+            position = entries[-1].position
         return position
 
     async def _write(self, epoch: str) -> None:
@@ -83,8 +85,7 @@ class Projector:
             del self._waiting[: len(batch)]
         if self._overflowed:
             self._overflowed = False
-            _, position = await self._store.position()
-            await self._catch_up(epoch, position)
+            await self._catch_up(epoch)
         beats, self._beats = self._beats, {}
         for held, at in beats.values():
             await self._store.touch(held, at)

@@ -34,6 +34,7 @@ from lastword.bus import (
     PullConsumer,
     StatusLog,
     Unavailable,
+    ensure_streams,
     serve_commands,
 )
 from lastword.bus.connection import TRANSIENT
@@ -194,6 +195,16 @@ class Supervisor:
             tasks.create_task(keep("dispatch", self._dispatch), name="dispatch")
             tasks.create_task(keep("projection", self._projector.run), name="projection")
             tasks.create_task(keep("commands", self._answer_commands), name="commands")
+            tasks.create_task(keep("streams", self._restore_streams), name="streams")
+
+    async def _restore_streams(self) -> None:
+        """After each reconnect, make again what a restarted server has lost: streams kept in memory."""
+        back = asyncio.Event()
+        self._bus.on_reconnect.append(back.set)
+        while True:
+            await back.wait()
+            back.clear()
+            await ensure_streams(self._bus, partitions=self._settings.partitions)
 
     async def _read_reports(self, partition: int) -> None:
         consumer = PullConsumer(

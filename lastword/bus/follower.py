@@ -62,10 +62,11 @@ class Follower:
         origin: Origin = "everything",
         after: int | None = None,
         lost: Callable[[], None] | None = None,
+        caught_up: Callable[[], None] | None = None,
     ) -> None:
         """Take what to follow; `after` is a position to resume from, instead of `origin`.
 
-        `lost` hears of each break in the feed.
+        `lost` hears of each break in the feed, `caught_up` when everything stored has been delivered.
         """
         self._bus = bus
         self._stream = stream
@@ -73,6 +74,7 @@ class Follower:
         self._deliver = deliver
         self._origin: Origin = origin
         self._lost = lost
+        self._caught_up = caught_up
         self._resume_after = after
         self._subscription: Subscription | None = None
         self._consumer_sequence = 0
@@ -132,6 +134,12 @@ class Follower:
                 self._lost()
         self._wake.set()
 
+    def _sync(self) -> None:
+        if not self.synced.is_set():
+            self.synced.set()
+            if self._caught_up is not None:
+                self._caught_up()
+
     async def _subscribe(self, loop: asyncio.AbstractEventLoop) -> None:
         await self._drop_subscription()
         client = self._bus.client
@@ -147,7 +155,7 @@ class Follower:
             self._broken = True
             raise
         if pending == 0:
-            self.synced.set()
+            self._sync()
 
     async def _create(self, inbox: str) -> int:
         """Create the consumer; return how many messages it has to deliver."""
@@ -205,7 +213,7 @@ class Follower:
             except Exception:
                 log.exception("follow.callback_failed", subject=message.subject, position=delivery.position)
             if delivery.pending == 0:
-                self.synced.set()
+                self._sync()
 
         return hear
 

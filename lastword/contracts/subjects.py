@@ -17,6 +17,7 @@ subject                         stream                       what for
 `lastword.definition.<name>`    `LASTWORD_DEFINITION`        what can be started, with its input schema
 `lastword.command.<verb>`       none (request/reply)         start, claim, cancel, reconcile
 `lastword.executor.<executor>`  none (request/reply)         "do you still run lease L?"
+`lastword.metrics.<process>`    none                         each process's metrics, every few seconds
 ==============================  ===========================  ==========================================
 """
 
@@ -42,6 +43,7 @@ __all__ = [
     "last_token",
     "log",
     "logline",
+    "metrics",
     "partition_of",
     "progress",
     "pulse",
@@ -134,6 +136,11 @@ def command(verb: str) -> str:
 def executor(executor_name: str) -> str:
     """Where an executor answers whether it still runs a lease."""
     return f"lastword.executor.{_token(executor_name)}"
+
+
+def metrics(process: str | None = None) -> str:
+    """Where a process tells its metrics, for whichever edge is scraped."""
+    return f"lastword.metrics.{_token(process)}"
 
 
 def last_token(subject: str) -> str:

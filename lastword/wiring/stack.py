@@ -12,6 +12,7 @@ Every process has a death signal: nothing outlives the keeper, even when it is k
 import asyncio
 import fcntl
 import gc
+import importlib
 import multiprocessing
 import os
 import signal
@@ -28,10 +29,10 @@ from typing import Final
 
 import msgspec
 
-from lastword import wiring
 from lastword.bus import BusError, EmbeddedServer
-from lastword.process import die_with_parent, run_role
 from lastword.settings import Settings
+from lastword.wiring import roles
+from lastword.wiring.process import die_with_parent, run_role
 
 __all__ = ["CannotStart", "Stack"]
 
@@ -97,9 +98,10 @@ class Stack:
                 self._server = EmbeddedServer(self._settings.bus, self._settings.data)
                 asyncio.run(self._server.start())
             self._prepare()
+            _load_roles()
             gc.collect()
             gc.freeze()  # keeps the collector from touching, and so copying, shared pages
-            for role in wiring.ROLES:
+            for role in roles.ROLES:
                 self._start_role(role)
             self._tell()
         except (BusError, OSError) as error:
@@ -172,7 +174,7 @@ class Stack:
         if process.exitcode != 0:
             raise CannotStart("database or streams could not be prepared; the line above says why")
 
-    def _start_role(self, role: wiring.Role) -> None:
+    def _start_role(self, role: roles.Role) -> None:
         process = self._fork.Process(
             target=_play,
             args=(role, self._settings, self._listening if role == "edge" else None),
@@ -190,7 +192,7 @@ class Stack:
             self._say("nats.restarted")
             asyncio.run(self._server.start())
             changed = True
-        for role in wiring.ROLES:
+        for role in roles.ROLES:
             process = self._processes[role]
             if process.is_alive():
                 continue
@@ -231,7 +233,13 @@ class Stack:
             os.write(self._wake_w, b"x")
 
 
-def _play(role: wiring.Role, settings: Settings, listening: socket.socket | None, *, offline: bool) -> None:
+def _load_roles() -> None:
+    """Import what the roles need, once for all of them."""
+    for module in ("actors.supervisor", "actors.auditor", "actors.executor", "child.pool", "wiring.edge"):
+        importlib.import_module(f"lastword.{module}")
+
+
+def _play(role: roles.Role, settings: Settings, listening: socket.socket | None, *, offline: bool) -> None:
     """Be one role, in a fork."""
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches everyone; the keeper says who stops when
@@ -239,13 +247,13 @@ def _play(role: wiring.Role, settings: Settings, listening: socket.socket | None
     async def work(stop: asyncio.Event) -> None:
         match role:
             case "supervisor":
-                await wiring.run_supervisor(settings, stop)
+                await roles.run_supervisor(settings, stop)
             case "auditor":
-                await wiring.run_auditor(settings, stop)
+                await roles.run_auditor(settings, stop)
             case "executor":
-                await wiring.run_executor(settings, stop, offline=offline)
+                await roles.run_executor(settings, stop, offline=offline)
             case "edge":
-                await wiring.run_edge(settings, stop, listening=listening)
+                await roles.run_edge(settings, stop, listening=listening, canned_answers=offline)
 
     sys.exit(run_role(role, settings, work, signals=(signal.SIGTERM,)))
 
@@ -255,7 +263,7 @@ def _prepare(settings: Settings) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     async def work(_stop: asyncio.Event) -> None:
-        await wiring.prepare(settings)
+        await roles.prepare(settings)
 
     sys.exit(run_role("prepare", settings, work, signals=()))
 

@@ -1,4 +1,4 @@
-"""The one place that builds and wires everything: a coroutine per role.
+"""A coroutine per role: what it is made of, and how it ends.
 
 Each runs until its `stop` event is set, winds up in its own way and returns.  `lastword run <role>` runs one
 of them; `lastword up` (see `stack`) runs all, each in a process of its own.
@@ -6,8 +6,8 @@ of them; `lastword up` (see `stack`) runs all, each in a process of its own.
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from typing import Final, Literal
 
 import msgspec
@@ -18,6 +18,7 @@ from lastword.bus import Bus, BusSettings, ensure_streams, open_bus, read_embedd
 from lastword.contracts.ids import new_workflow_id
 from lastword.settings import Settings
 from lastword.telemetry.metrics import Metrics
+from lastword.wiring.metrics import telling_metrics
 
 __all__ = [
     "ROLES",
@@ -51,9 +52,9 @@ def bus_settings(settings: Settings) -> BusSettings:
 
 async def prepare(settings: Settings) -> None:
     """Bring the database and the streams to what this version needs."""
-    from lastword.storage import upgrade
+    from lastword.storage import database_url, upgrade
 
-    await upgrade(settings.storage, settings.data)
+    await upgrade(database_url(settings.storage, settings.data))
     async with open_bus(bus_settings(settings), name=new_workflow_id("prepare")) as bus:
         await ensure_streams(bus, partitions=settings.supervisor.partitions)
 
@@ -64,14 +65,14 @@ async def run_supervisor(settings: Settings, stop: asyncio.Event) -> None:
     from lastword.storage import open_database
 
     async with AsyncExitStack() as stack:
-        bus = await stack.enter_async_context(_open(settings, "supervisor"))
+        bus, metrics = await _join(settings, new_workflow_id("supervisor"), stack)
         await ensure_streams(bus, partitions=settings.supervisor.partitions)
         database = await stack.enter_async_context(open_database(settings.storage, settings.data))
         supervisor = Supervisor(
             bus,
             database,
             settings.supervisor,
-            Metrics(CollectorRegistry()),
+            metrics,
             name=bus.name,
             max_inputs_bytes=settings.http.max_inputs_bytes,
         )
@@ -83,7 +84,7 @@ async def run_auditor(settings: Settings, stop: asyncio.Event) -> None:
     from lastword.actors.auditor import Auditor
 
     async with AsyncExitStack() as stack:
-        bus = await stack.enter_async_context(_open(settings, "auditor"))
+        bus, metrics = await _join(settings, new_workflow_id("auditor"), stack)
         system_settings = _system_settings(settings)
         system = None
         if system_settings is not None:
@@ -91,7 +92,7 @@ async def run_auditor(settings: Settings, stop: asyncio.Event) -> None:
         auditor = Auditor(
             bus,
             settings.auditor,
-            Metrics(CollectorRegistry()),
+            metrics,
             interval_s=settings.executor.heartbeat_interval_s,
             system=system,
         )
@@ -104,20 +105,21 @@ async def run_executor(settings: Settings, stop: asyncio.Event, *, offline: bool
     from lastword.child.pool import ChildPool
 
     async with AsyncExitStack() as stack:
-        fallback, unless = await _language_model(settings, stack) if offline else ({}, ())
+        fallback: Mapping[str, str] = {}
+        unless: tuple[str, ...] = ()
+        if offline:
+            fallback, unless = await _language_model(settings, stack)
         name = executor_name(settings.executor.name or socket.gethostname())
-        bus = await stack.enter_async_context(open_bus(bus_settings(settings), name=name))
+        bus, metrics = await _join(settings, name, stack)
         executor = Executor(
             bus,
             settings.executor,
             settings.workflows,
-            ChildPool(),
-            Metrics(CollectorRegistry()),
+            ChildPool(fallback_environment=fallback, fallback_unless=unless),
+            metrics,
             data_dir=settings.data.absolute(),
             base_dir=settings.base_dir,
             heartbeat_timeout_s=settings.auditor.heartbeat_timeout_s,
-            fallback_environment=fallback,
-            fallback_unless=unless,
         )
         running = asyncio.create_task(executor.run(), name="executor")
         asked = asyncio.create_task(stop.wait(), name="stop")
@@ -128,24 +130,35 @@ async def run_executor(settings: Settings, stop: asyncio.Event, *, offline: bool
 
 
 async def run_edge(
-    settings: Settings, stop: asyncio.Event, *, listening: socket.socket | None = None
+    settings: Settings,
+    stop: asyncio.Event,
+    *,
+    listening: socket.socket | None = None,
+    canned_answers: bool = False,
 ) -> None:
     """Run an edge on `listening`, or on the configured address."""
-    raise NotImplementedError
+    from lastword.wiring.edge import run_fed_edge
+
+    async with open_bus(bus_settings(settings), name=new_workflow_id("edge")) as bus:
+        await run_fed_edge(settings, bus, stop, listening=listening, canned_answers=canned_answers)
 
 
 async def _language_model(
     settings: Settings, stack: AsyncExitStack
 ) -> tuple[Mapping[str, str], tuple[str, ...]]:
-    """Start the built-in model; return the variables that lead children to it, and what overrules them."""
-    raise NotImplementedError
+    """Start the built-in model; return the variables that lead processes to it, and what overrules them."""
+    from lastword.offline import PROVIDERS, environment, serve
+
+    model = await stack.enter_async_context(serve(settings.llm.delay_s))
+    return environment(model.base_url), PROVIDERS
 
 
-@asynccontextmanager
-async def _open(settings: Settings, role: str) -> AsyncGenerator[Bus, None]:
-    name = new_workflow_id(role)
-    async with open_bus(bus_settings(settings), name=name) as bus:
-        yield bus
+async def _join(settings: Settings, name: str, stack: AsyncExitStack) -> tuple[Bus, Metrics]:
+    """Connect, and tell the metrics of this process from now on."""
+    bus = await stack.enter_async_context(open_bus(bus_settings(settings), name=name))
+    registry = CollectorRegistry()
+    await stack.enter_async_context(telling_metrics(bus, registry))
+    return bus, Metrics(registry)
 
 
 def _system_settings(settings: Settings) -> BusSettings | None:

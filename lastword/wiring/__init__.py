@@ -1,0 +1,1 @@
+"""The one place that builds and wires everything: roles, the processes that play them, the whole stack."""

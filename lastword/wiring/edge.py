@@ -1,0 +1,183 @@
+"""The edge, fed: what the bus says goes into the hub and the catalogue, in order."""
+
+import asyncio
+import socket
+from contextlib import AsyncExitStack
+
+import msgspec
+import structlog
+from prometheus_client import CollectorRegistry
+
+from lastword import __version__
+from lastword.bus import Bus, CommandClient, Follower, Heard, Outputs, StatusLog, Unavailable, decode_record
+from lastword.contracts import subjects
+from lastword.contracts.messages import Definition, Logged, ProgressMade, Pulse
+from lastword.contracts.records import Entry
+from lastword.contracts.statuses import LIVE
+from lastword.contracts.views import ClientConfig
+from lastword.http.app import create_app
+from lastword.http.hub import Hub
+from lastword.http.operations import Catalogue
+from lastword.http.server import serve_edge
+from lastword.settings import Settings
+from lastword.storage import WorkflowQuery, WorkflowStore, open_database
+from lastword.wiring.metrics import Neighbours
+
+__all__ = ["EdgeFeeds", "run_fed_edge"]
+
+log = structlog.get_logger(__name__)
+
+
+class EdgeFeeds:
+    """Decodes what the streams say and hands it on; nothing here raises."""
+
+    def __init__(self, status_log: StatusLog, hub: Hub, catalogue: Catalogue) -> None:
+        self._log = status_log
+        self._hub = hub
+        self._catalogue = catalogue
+        self._pulses = msgspec.json.Decoder(Pulse)
+        self._progress = msgspec.json.Decoder(ProgressMade)
+        self._definitions = msgspec.json.Decoder(Definition)
+        self._lines = msgspec.json.Decoder(Logged)
+        self._syncing: asyncio.Task[None] | None = None
+        self._records: Follower | None = None
+
+    async def open(self, bus: Bus, stack: AsyncExitStack) -> None:
+        """Follow everything until the stack is closed; the log's present end is where the hub begins."""
+        head = await self._log.head()
+        self._records = records = Follower(
+            bus,
+            stream=subjects.LOG_STREAM,
+            subject=subjects.log(),
+            deliver=self._hear_record,
+            after=head.position,
+            lost=self._hub.lost,
+            caught_up=self._begin_sync,
+        )
+        await stack.enter_async_context(records.open())
+        for stream, subject, deliver in (
+            (subjects.PULSE_STREAM, subjects.pulse(), self._hear_pulse),
+            (subjects.PROGRESS_STREAM, subjects.progress(), self._hear_progress),
+            (subjects.DEFINITION_STREAM, subjects.definition(), self._hear_definition),
+        ):
+            follower = Follower(bus, stream=stream, subject=subject, deliver=deliver, origin="latest")
+            await stack.enter_async_context(follower.open())
+            await follower.synced.wait()
+        lines = Follower(
+            bus,
+            stream=subjects.LOGLINE_STREAM,
+            subject=subjects.logline(),
+            deliver=self._hear_lines,
+            origin="new",
+        )
+        await stack.enter_async_context(lines.open())
+
+    def _begin_sync(self) -> None:
+        self._syncing = asyncio.create_task(self._sync(), name="sync")
+
+    async def _sync(self) -> None:
+        """Tell the hub that it is current, and under which name the log goes now."""
+        while self._records is not None and self._records.synced.is_set():
+            try:
+                head = await self._log.head()
+            except Unavailable:
+                await asyncio.sleep(0.2)
+            else:
+                self._hub.synced(head.epoch, self._records.position)
+                return
+
+    def _hear_record(self, heard: Heard) -> None:
+        entry = Entry(position=heard.position, stored_at=heard.stored_at, record=decode_record(heard.data))
+        self._hub.accept(entry, heard.data)
+
+    def _hear_pulse(self, heard: Heard) -> None:
+        if heard.is_marker or not heard.data:
+            self._hub.pulse_expired(subjects.last_token(heard.subject))
+        else:
+            self._hub.pulse(self._pulses.decode(heard.data))
+
+    def _hear_progress(self, heard: Heard) -> None:
+        if heard.data:
+            self._hub.progress(self._progress.decode(heard.data))
+
+    def _hear_definition(self, heard: Heard) -> None:
+        if heard.data:
+            self._catalogue.define(self._definitions.decode(heard.data))
+
+    def _hear_lines(self, heard: Heard) -> None:
+        if heard.data:
+            self._hub.logged(heard.position, self._lines.decode(heard.data))
+
+
+async def run_fed_edge(
+    settings: Settings,
+    bus: Bus,
+    stop: asyncio.Event,
+    *,
+    listening: socket.socket | None,
+    canned_answers: bool,
+) -> None:
+    """Run the edge on an open bus until `stop` is set."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(settings.storage, settings.data))
+        store = WorkflowStore(database)
+        hub = Hub(
+            stale_after_s=settings.stale_after_s,
+            ping_s=settings.http.ping_s,
+            stall_s=settings.http.stall_s,
+        )
+        catalogue = Catalogue()
+        registry = CollectorRegistry()
+        neighbours = Neighbours()
+        registry.register(neighbours)
+        await stack.enter_async_context(neighbours.listening(bus))
+        status_log = StatusLog(bus)
+        await EdgeFeeds(status_log, hub, catalogue).open(bus, stack)
+        await _adopt_live(hub, store)
+        app = create_app(
+            settings=settings.http,
+            config=_client_config(settings, canned_answers=canned_answers),
+            hub=hub,
+            catalogue=catalogue,
+            log=status_log,
+            commands=CommandClient(bus),
+            outputs=Outputs(bus),
+            lists=store,
+            registry=registry,
+            readiness=lambda: {"nats": bus.is_connected},
+        )
+        await serve_edge(
+            app,
+            hub=hub,
+            settings=settings.http,
+            listening=listening,
+            started=lambda url: log.info("edge.ready", url=url),
+            stop=stop,
+        )
+
+
+async def _adopt_live(hub: Hub, store: WorkflowStore) -> None:
+    """Show the hub what executors held before it began to listen: their silence counts too."""
+    cursor: str | None = None
+    while True:
+        page = await store.page(WorkflowQuery(status=LIVE, limit=200, cursor=cursor))
+        for item in page.items:
+            hub.adopt(item.entry)
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def _client_config(settings: Settings, *, canned_answers: bool) -> ClientConfig:
+    return ClientConfig(
+        version=__version__,
+        ws=settings.http.ws,
+        sse=settings.http.sse,
+        stale_after_s=settings.stale_after_s,
+        heartbeat_interval_s=settings.executor.heartbeat_interval_s,
+        heartbeat_timeout_s=settings.auditor.heartbeat_timeout_s,
+        ping_s=settings.http.ping_s,
+        poll_s=settings.http.poll_s,
+        epoch="",
+        canned_answers=canned_answers,
+    )
