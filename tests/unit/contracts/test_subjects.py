@@ -19,6 +19,7 @@ NAMED: list[tuple[Callable[[str], str], str]] = [
     (subjects.definition, "lastword.definition.w-1"),
     (subjects.command, "lastword.command.w-1"),
     (subjects.executor, "lastword.executor.w-1"),
+    (subjects.metrics, "lastword.metrics.w-1"),
 ]
 ALL: list[Callable[[], str]] = [
     subjects.log,
@@ -30,6 +31,7 @@ ALL: list[Callable[[], str]] = [
     subjects.logline,
     subjects.refused,
     subjects.definition,
+    subjects.metrics,
 ]
 BAD = ["", "*", ">", "a.b", "a.*", "a b", "a\n", "a\r\nPUB lastword.log.x 0", "\0", "wörk", "✓", "x" * 10_240]
 
