@@ -8,10 +8,23 @@ from msgspec import Struct
 
 from lastword.contracts.events import Instant, Progress, Usage
 from lastword.contracts.ids import Count, Position, Seconds, WorkflowId
+from lastword.contracts.messages import LogLine
 from lastword.contracts.statuses import Status
 from lastword.contracts.views import Heartbeat, Workflow
 
-__all__ = ["Beat", "Changed", "End", "Frame", "Hello", "Ping", "Progressed", "Resync", "Snapshot"]
+__all__ = [
+    "Beat",
+    "Changed",
+    "End",
+    "Frame",
+    "Hello",
+    "Output",
+    "Ping",
+    "Progressed",
+    "Rejected",
+    "Resync",
+    "Snapshot",
+]
 
 
 class _Frame(Struct, frozen=True, kw_only=True, tag_field="type", tag=True):
@@ -86,4 +99,25 @@ class End(_Frame, kw_only=True, frozen=True, tag="end"):
     position: Position
 
 
-Frame = Hello | Snapshot | Changed | Progressed | Beat | Ping | Resync | End
+class Output(_Frame, kw_only=True, frozen=True, tag="output"):
+    """Lines that a workflow's process wrote; only on the streams of output."""
+
+    id: WorkflowId
+    cursor: str
+    """Resume after this; it counts the messages of output, not the positions of the log."""
+    lines: tuple[LogLine, ...]
+    dropped: Count = 0
+    """Lines left out just before these."""
+
+
+class Rejected(_Frame, kw_only=True, frozen=True, tag="problem"):
+    """A message of the client's was not followed; the stream goes on."""
+
+    code: str
+    """`malformed_message`, `unknown_workflow`, `too_many_ids`, `wrong_mode`."""
+    detail: str
+    ids: tuple[str, ...] = ()
+    """The workflows that it is about."""
+
+
+Frame = Hello | Snapshot | Changed | Progressed | Beat | Ping | Resync | End | Output | Rejected

@@ -1,0 +1,39 @@
+"""Which workflows a live stream by filter shows.
+
+A workflow that *leaves* the filter by a move (from `running` to `success`, under `status=running`) is still
+told: its record names the status before, so the client can see it go.
+"""
+
+from msgspec import Struct
+
+from lastword.contracts.records import Entry
+from lastword.contracts.statuses import Status
+
+__all__ = ["Filter"]
+
+
+class Filter(Struct, frozen=True, kw_only=True):
+    """A filter by what a record shows. Empty: everything."""
+
+    statuses: frozenset[Status] = frozenset()
+    definition: str | None = None
+    q: str | None = None
+    """Part of the id, title or definition, in any case."""
+    executor: str | None = None
+    retry_of: str | None = None
+
+    def shows(self, entry: Entry) -> bool:
+        """Tell whether the workflow belongs to the list, or did until this record."""
+        record = entry.record
+        if self.statuses and record.status not in self.statuses and record.previous not in self.statuses:
+            return False
+        if self.definition is not None and record.definition != self.definition:
+            return False
+        if self.executor is not None and record.executor != self.executor:
+            return False
+        if self.retry_of is not None and record.retry_of != self.retry_of:
+            return False
+        if self.q is not None:
+            text = f"{record.id}\n{record.title or ''}\n{record.definition}".casefold()
+            return self.q.casefold() in text
+        return True

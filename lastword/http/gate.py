@@ -1,0 +1,221 @@
+"""The gate before everything: names, origins, credentials, and the fast lane.
+
+* `Host` must be a name by which this server may be addressed, or a page of an attacker's could reach it
+  through a name that points here (DNS rebinding).
+* `Origin`, where a browser sends one, must be this server's own or an allowed one: browsers let any page open
+  a WebSocket to any server, cookies included.
+* The fast lane answers a GET of one workflow that is in memory without going through the router: that is what
+  pollers ask all day.  Its answers are those of the long way; a test compares them.
+"""
+
+import ipaddress
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from lastword.http.access import Access, Role, is_loopback
+from lastword.http.conditional import is_fresh
+from lastword.http.hub import Hub
+from lastword.http.live import CLOSE_CODES, RAW_SEND, close, deny
+from lastword.http.metrics import OTHER, EdgeMetrics
+from lastword.http.problems import Refusal, refuse
+from lastword.http.settings import HttpSettings
+
+__all__ = ["Gate"]
+
+Scope = Any
+Receive = Any
+Send = Any
+ONE: Final = "/workflows/"
+STREAMS: Final = ("/ws/", "/events/")
+HEEDED: Final = frozenset({b"host", b"origin", b"authorization", b"cookie"})
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+PUBLIC: Final = ("/health/", "/ui/", "/ui", "/session")
+"""What needs no credentials: the app itself, whose data does."""
+READING: Final = frozenset({"/", "/session"})
+
+
+class Gate:
+    """An ASGI application around another."""
+
+    def __init__(
+        self,
+        app: Any,
+        *,
+        hub: Hub,
+        access: Access,
+        settings: HttpSettings,
+        metrics: EdgeMetrics,
+        wall: Callable[[], datetime] | None = None,
+    ) -> None:
+        self._app = app
+        self._hub = hub
+        self._access = access
+        self._metrics = metrics
+        self._wall = wall or (lambda: datetime.now(UTC))
+        self._origins = frozenset(origin.rstrip("/").lower() for origin in settings.allowed_origins)
+        self._names = frozenset({"localhost", *(name.lower() for name in settings.allowed_hosts)})
+        self._is_local = is_loopback(settings.host)
+        self._bound = settings.host.lower()
+        self._known_hosts: dict[bytes, bool] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request pass, or answer it here."""
+        started = time.perf_counter()
+        asked = {name: value for name, value in scope["headers"] if name in HEEDED}
+        origin = asked.get(b"origin")
+        path: str = scope["path"]
+        is_socket = scope["type"] == "websocket"
+        method: str = "GET" if is_socket else scope["method"]
+        try:
+            self._check_names(asked.get(b"host"), origin)
+            if origin is not None and not is_socket:
+                send = self._sharing(send, origin)
+                if method == "OPTIONS":
+                    await _preflight(send)
+                    return
+            role = self._access.role(asked.get(b"authorization"), asked.get(b"cookie"))
+            lane = method == "GET" and not is_socket and role is not None and path.startswith(ONE)
+            if lane and await self._fast(scope, send, path, started):
+                return
+            self._check_role(role, method, path)
+        except Refusal as refusal:
+            code = CLOSE_CODES.get(refusal.body.code) if is_socket else None
+            if code is not None:
+                await close(receive, send, code, refusal.body.code)
+                return
+            await deny(scope, send, refusal)
+            self._metrics.count(_known_method(method), OTHER, refusal.body.status, None)
+            return
+        await self._pass(scope, receive, send, method, path, started)
+
+    async def _pass(
+        self, scope: Scope, receive: Receive, send: Send, method: str, path: str, started: float
+    ) -> None:
+        scope[RAW_SEND] = send
+        if scope["type"] == "websocket":
+            await self._app(scope, receive, send)
+            return
+        if method == "HEAD" and not path.startswith(STREAMS):
+            scope = {**scope, "method": "GET"}  # the server leaves the body out by its own copy
+        status = 500
+
+        async def watching(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watching)
+        finally:
+            route = scope.get("path_template") or OTHER
+            took_s = None if path.startswith(STREAMS) else time.perf_counter() - started
+            self._metrics.count(_known_method(method), str(route), status, took_s)
+
+    async def _fast(self, scope: Scope, send: Send, path: str, started: float) -> bool:
+        """Answer a GET of one workflow from memory; return whether it was."""
+        hub = self._hub
+        if not hub.is_current or scope["query_string"]:
+            return False
+        cell = hub.find(path[len(ONE) :])
+        if cell is None:
+            return False
+        headers = scope["headers"]
+        if any(name == b"lastword-position" for name, _ in headers):
+            return False
+        shown = hub.shown(cell)
+        conditional = any(name in {b"if-none-match", b"if-modified-since"} for name, _ in headers)
+        if conditional and is_fresh(headers, shown.etag, shown.modified, self._wall()):
+            status, sent, body = 304, shown.headers_304, b""
+        else:
+            status, sent, body = 200, shown.headers, shown.body
+        await send({"type": "http.response.start", "status": status, "headers": sent})
+        await send({"type": "http.response.body", "body": body})
+        self._metrics.count("GET", "/workflows/{workflow_id:str}", status, time.perf_counter() - started)
+        return True
+
+    def _check_role(self, role: Role | None, method: str, path: str) -> None:
+        if path in READING or path.startswith(PUBLIC):
+            return
+        if role is None:
+            raise refuse(
+                "unauthenticated", "Send `Authorization: Bearer <token>`, or sign in with POST /session."
+            )
+        if method not in SAFE and role is not Role.OPERATOR:
+            raise refuse("forbidden", "A viewer may look; this needs the operator's token.")
+
+    def _check_names(self, host: bytes | None, origin: bytes | None) -> None:
+        if host is None or not self._answers_to(host):
+            shown = (host or b"").decode("latin-1")[:80]
+            raise refuse(
+                "wrong_host",
+                f"Host is {shown!r}; names besides this server's own go into LASTWORD_HTTP__ALLOWED_HOSTS.",
+            )
+        if origin is not None and not self._is_own(origin, host):
+            shown = origin.decode("latin-1")[:80]
+            raise refuse(
+                "foreign_origin",
+                f"Origin is {shown!r}; others than this server's own go into LASTWORD_HTTP__ALLOWED_ORIGINS.",
+            )
+
+    def _answers_to(self, host: bytes) -> bool:
+        known = self._known_hosts.get(host)
+        if known is None:
+            known = self._judge_host(host.decode("latin-1").lower())
+            if len(self._known_hosts) < 256:  # strangers must not fill memory
+                self._known_hosts[host] = known
+        return known
+
+    def _judge_host(self, host: str) -> bool:
+        name = host.rpartition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
+        if name in self._names or name == self._bound:
+            return True
+        try:
+            address = ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        # Nobody can let an address point elsewhere; beyond loopback any of ours may be used.
+        return address.is_loopback or not self._is_local
+
+    def _is_own(self, origin: bytes, host: bytes) -> bool:
+        text = origin.decode("latin-1").lower()
+        scheme, _, rest = text.partition("://")
+        if scheme in {"http", "https"} and rest == host.decode("latin-1").lower():
+            return True
+        return text in self._origins
+
+    def _sharing(self, send: Send, origin: bytes) -> Send:
+        """Let an allowed page of another origin read the answer (CORS)."""
+        if origin.decode("latin-1").lower() not in self._origins:
+            return send
+        shared = (
+            (b"access-control-allow-origin", origin),
+            (b"access-control-allow-credentials", b"true"),
+            (b"access-control-expose-headers", b"ETag, Location, Lastword-Position, Retry-After"),
+        )
+
+        async def sharing(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), *shared]}
+            await send(message)
+
+        return sharing
+
+
+def _known_method(method: str) -> str:
+    """Return the method, or `other`: clients may send any word, and each would become a series."""
+    return method if method in METHODS else OTHER
+
+
+async def _preflight(send: Send) -> None:
+    headers = [
+        (b"access-control-allow-methods", b"GET, HEAD, POST, DELETE, OPTIONS"),
+        (b"access-control-allow-headers", b"Authorization, Content-Type, Idempotency-Key, If-None-Match"),
+        (b"access-control-max-age", b"600"),
+        (b"vary", b"Origin"),
+    ]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,246 @@
+"""The endpoints about the system: definitions, executors, summary, config, health, metrics, session."""
+
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+import msgspec
+from litestar import Request, Response, delete, get, post
+from litestar.handlers import HTTPRouteHandler
+from msgspec import Struct
+from prometheus_client import CollectorRegistry, generate_latest
+
+from lastword.contracts.messages import Definition
+from lastword.contracts.statuses import Status
+from lastword.contracts.views import ClientConfig, DefinitionPage, ExecutorPage, Summary
+from lastword.http.access import COOKIE, Access
+from lastword.http.answers import NO_STORE, json_answer
+from lastword.http.hub import Hub
+from lastword.http.operation import KEY, READ, Operation
+from lastword.http.ports import Lists
+from lastword.http.problems import refuse
+from lastword.http.requests import NoQuery, read_body, read_query
+
+__all__ = ["Catalogue", "OperationRoutes", "Readiness", "SessionRequest"]
+
+Asked = Request[Any, Any, Any]
+METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Catalogue:
+    """What can be started, as executors announced it; the last announcement of a name stands."""
+
+    def __init__(self) -> None:
+        self._definitions: dict[str, Definition] = {}
+
+    def define(self, definition: Definition) -> None:
+        """Take in an announcement."""
+        self._definitions[definition.name] = definition
+
+    def all(self) -> tuple[Definition, ...]:
+        """Return what can be started, and what is broken, by name."""
+        return tuple(self._definitions[name] for name in sorted(self._definitions))
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    """Whether this edge should be sent requests, and why not."""
+
+    ready: bool
+    checks: dict[str, bool]
+    """What was looked at; false is what is wrong."""
+
+
+class SessionRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of `POST /session`."""
+
+    token: str
+
+
+class Session(Struct, frozen=True, kw_only=True):
+    """Who the caller is."""
+
+    role: str
+    """`viewer` or `operator`."""
+    required: bool
+    """Whether credentials are needed at all."""
+
+
+class Readiness(Protocol):
+    """Tells what a request needs and does not have."""
+
+    def __call__(self) -> Mapping[str, bool]:
+        """Return checks by name; false is what is wrong."""
+        ...
+
+
+class OperationRoutes:
+    """Answers about the system."""
+
+    def __init__(
+        self,
+        *,
+        hub: Hub,
+        catalogue: Catalogue,
+        lists: Lists,
+        access: Access,
+        config: ClientConfig,
+        registry: CollectorRegistry,
+        readiness: Readiness,
+    ) -> None:
+        self._hub = hub
+        self._catalogue = catalogue
+        self._lists = lists
+        self._access = access
+        self._config = config
+        self._registry = registry
+        self._readiness = readiness
+
+    def handlers(self) -> list[HTTPRouteHandler]:
+        """Return the endpoints for Litestar."""
+        return [
+            get("/definitions", opt={KEY: _DEFINITIONS}, name="listDefinitions")(self.definitions),
+            get("/executors", opt={KEY: _EXECUTORS}, name="listExecutors")(self.executors),
+            get("/summary", opt={KEY: _SUMMARY}, name="getSummary")(self.summary),
+            get("/config", opt={KEY: _CONFIG}, name="getConfig")(self.config),
+            get("/health/live", opt={KEY: _LIVE}, name="getLiveness")(self.live),
+            get("/health/ready", opt={KEY: _READY}, name="getReadiness")(self.ready),
+            get("/metrics", opt={KEY: _METRICS}, name="getMetrics")(self.metrics),
+            get("/session", opt={KEY: _WHO}, name="getSession")(self.who),
+            post("/session", opt={KEY: _SIGN_IN}, name="signIn")(self.sign_in),
+            delete("/session", opt={KEY: _SIGN_OUT}, name="signOut", status_code=204)(self.sign_out),
+        ]
+
+    async def definitions(self, request: Asked) -> Response[bytes]:
+        """Return what can be started."""
+        read_query(request, NoQuery)
+        return json_answer(DefinitionPage(items=self._catalogue.all()))
+
+    async def executors(self, request: Asked) -> Response[bytes]:
+        """Return who works."""
+        read_query(request, NoQuery)
+        return json_answer(ExecutorPage(items=self._hub.executors()))
+
+    async def summary(self, request: Asked) -> Response[bytes]:
+        """Return counts by status and the stale heartbeats."""
+        read_query(request, NoQuery)
+        stored = await self._lists.summary()
+        return json_answer(
+            Summary(
+                statuses={status.value: stored.statuses.get(status, 0) for status in Status},
+                stale=self._hub.pulses.stale,
+                position=stored.position,
+                executors=self._hub.pulses.count(),
+            )
+        )
+
+    async def config(self, request: Asked) -> Response[bytes]:
+        """Return flags and thresholds for clients."""
+        read_query(request, NoQuery)
+        return json_answer(msgspec.structs.replace(self._config, epoch=self._hub.epoch))
+
+    async def live(self) -> Response[bytes]:
+        """Say that the process runs; nothing else is looked at."""
+        return json_answer(Health(ready=True, checks={}))
+
+    async def ready(self) -> Response[bytes]:
+        """Say whether requests should be sent here."""
+        checks = {
+            **self._readiness(),
+            "feed_synced": self._hub.is_current,
+            "not_draining": not self._hub.draining,
+        }
+        ready = all(checks.values())
+        return json_answer(Health(ready=ready, checks=checks), status=200 if ready else 503)
+
+    async def metrics(self) -> Response[bytes]:
+        """Return what is counted."""
+        return Response(generate_latest(self._registry), media_type=METRICS_TYPE, headers=NO_STORE)
+
+    async def who(self, request: Asked) -> Response[bytes]:
+        """Return who the caller is."""
+        headers = request.headers
+        role = self._access.role(_bytes(headers.get("authorization")), _bytes(headers.get("cookie")))
+        if role is None:
+            raise refuse("unauthenticated", "Sign in with POST /session.")
+        return json_answer(Session(role=role.value, required=not self._access.is_open))
+
+    async def sign_in(self, request: Asked) -> Response[bytes]:
+        """Take a token, give a cookie that scripts cannot read."""
+        asked = await read_body(request, SessionRequest)
+        if self._access.is_open:
+            return json_answer(Session(role="operator", required=False))
+        role = self._access.role_of(asked.token)
+        if role is None:
+            raise refuse("unauthenticated", "The token is not known here.")
+        secure = "; Secure" if request.url.scheme == "https" else ""
+        value = self._access.cookie_for(asked.token)
+        cookie = f"{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict{secure}"
+        return json_answer(Session(role=role.value, required=True), headers={"set-cookie": cookie})
+
+    async def sign_out(self) -> Response[None]:
+        """Take the cookie away."""
+        cookie = f"{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0"
+        return Response(None, status_code=204, headers={**NO_STORE, "set-cookie": cookie})
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else text.encode("latin-1")
+
+
+_TAG: Final = "system"
+_DEFINITIONS: Final = Operation(
+    id="listDefinitions",
+    tag=_TAG,
+    summary="List what can be started",
+    description="With the inputs' JSON Schema. A module that does not import is listed as `broken`.",
+    query=NoQuery,
+    answer=DefinitionPage,
+)
+_EXECUTORS: Final = Operation(
+    id="listExecutors", tag=_TAG, summary="List who works", query=NoQuery, answer=ExecutorPage
+)
+_SUMMARY: Final = Operation(
+    id="getSummary", tag=_TAG, summary="Counts by status, and stale heartbeats", query=NoQuery, answer=Summary
+)
+_CONFIG: Final = Operation(
+    id="getConfig", tag=_TAG, summary="Flags and thresholds for clients", query=NoQuery, answer=ClientConfig
+)
+_LIVE: Final = Operation(
+    id="getLiveness",
+    tag=_TAG,
+    summary="Whether the process runs",
+    answer=Health,
+    problems=("wrong_host", "foreign_origin"),
+    public=True,
+)
+_READY: Final = Operation(
+    id="getReadiness",
+    tag=_TAG,
+    summary="Whether requests should be sent here",
+    answer=Health,
+    statuses={200: "Ready.", 503: "Not ready; `checks` says why."},
+    problems=("wrong_host", "foreign_origin"),
+    public=True,
+)
+_METRICS: Final = Operation(
+    id="getMetrics", tag=_TAG, summary="Metrics for Prometheus", answer=str, media="text/plain", problems=READ
+)
+_WHO: Final = Operation(id="getSession", tag="session", summary="Who the caller is", answer=Session)
+_SIGN_IN: Final = Operation(
+    id="signIn",
+    tag="session",
+    summary="Exchange a token for a cookie",
+    description="For browsers: WebSocket and EventSource cannot send headers.",
+    body=SessionRequest,
+    body_example={"token": "the operator's token"},
+    answer=Session,
+    problems=(*READ, "malformed_json", "invalid_request", "too_large", "unsupported_media_type"),
+    public=True,
+)
+_SIGN_OUT: Final = Operation(
+    id="signOut",
+    tag="session",
+    summary="Take the cookie away",
+    statuses={204: "Gone."},
+    problems=("wrong_host", "foreign_origin"),
+    public=True,
+)

@@ -1,0 +1,108 @@
+"""Frames made ready for the wire: encoded once, then written to as many clients as there are.
+
+A packet is one frame's JSON.  Its WebSocket frame and its server-sent event are built when the first client
+of that kind needs them.  A burst is what one turn of the loop has for a client, joined to a single write.
+"""
+
+from collections.abc import Sequence
+from enum import Enum
+from functools import cached_property
+from typing import Any, Final
+
+import msgspec
+
+__all__ = ["CLOSE_SSE", "EXTENSION", "Burst", "Message", "Packet", "Wire", "encode", "websocket_frame"]
+
+Message = dict[str, Any]
+"""An ASGI message."""
+
+EXTENSION: Final = "lastword.prepared"
+"""The key of the ASGI extension by which our server takes frames that are already framed."""
+
+_encoder = msgspec.json.Encoder()
+CLOSE_SSE: Final[Message] = {"type": "http.response.body", "body": b"", "more_body": False}
+
+
+class Wire(Enum):
+    """How a client is reached."""
+
+    SSE = "sse"
+    WS = "ws"
+    WS_PREPARED = "ws_prepared"
+    """WebSocket through our own server protocol, which takes prepared frames."""
+
+
+def encode(value: object) -> bytes:
+    """Return compact JSON on one line."""
+    return _encoder.encode(value)
+
+
+def websocket_frame(payload: bytes) -> bytes:
+    """Return an unmasked, final text frame (RFC 6455, section 5.2)."""
+    size = len(payload)
+    if size < 126:
+        return bytes((0x81, size)) + payload
+    if size < 65_536:
+        return b"\x81\x7e" + size.to_bytes(2, "big") + payload
+    return b"\x81\x7f" + size.to_bytes(8, "big") + payload
+
+
+class Packet:
+    """One frame: its tag, its JSON, and the id by which a client may resume after it."""
+
+    __slots__ = ("_frame", "_sse", "json", "resume", "tag")
+
+    def __init__(self, tag: str, json: bytes, resume: str | None = None) -> None:
+        self.tag = tag
+        self.json = json
+        self.resume = resume
+        self._frame: bytes | None = None
+        self._sse: bytes | None = None
+
+    @property
+    def frame(self) -> bytes:
+        """The whole WebSocket frame."""
+        if self._frame is None:
+            self._frame = websocket_frame(self.json)
+        return self._frame
+
+    @property
+    def sse(self) -> bytes:
+        """The whole server-sent event."""
+        if self._sse is None:
+            first = (
+                f"id: {self.resume}\nevent: {self.tag}\ndata: "
+                if self.resume
+                else f"event: {self.tag}\ndata: "
+            )
+            self._sse = first.encode() + self.json + b"\n\n"
+        return self._sse
+
+
+class Burst:
+    """Some packets, as ASGI messages for each kind of wire."""
+
+    def __init__(self, packets: Sequence[Packet], prelude: bytes = b"") -> None:
+        """`prelude` goes before the first server-sent event: a comment, or `retry:`."""
+        self.packets = packets
+        self._prelude = prelude
+
+    @cached_property
+    def _sse(self) -> tuple[Message, ...]:
+        body = self._prelude + b"".join([packet.sse for packet in self.packets])
+        chunk = b"%x\r\n%b\r\n" % (len(body), body)
+        return ({"type": "http.response.body", "body": body, "more_body": True, "prepared": chunk},)
+
+    @cached_property
+    def _prepared(self) -> tuple[Message, ...]:
+        return ({"type": "websocket.send", "prepared": b"".join([packet.frame for packet in self.packets])},)
+
+    @cached_property
+    def _texts(self) -> tuple[Message, ...]:
+        return tuple({"type": "websocket.send", "text": packet.json.decode()} for packet in self.packets)
+
+    def messages(self, wire: Wire) -> tuple[Message, ...]:
+        """Return what to send on `wire`; the same objects for every client."""
+        if wire is Wire.SSE:
+            return self._sse
+        return self._prepared if wire is Wire.WS_PREPARED else self._texts

@@ -1,0 +1,142 @@
+"""Our side of uvicorn: prepared frames, an end for clients that do not read, a limit for slow requests.
+
+Everything here is an extension (`packets.EXTENSION` in the scope): on another server the application works
+the same, a little slower.
+"""
+
+import asyncio
+import socket
+from typing import Any, Final, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from lastword.http.packets import EXTENSION
+
+__all__ = ["EdgeHttp", "EdgeWebSocket"]
+
+ABORT_S: Final = 1.0  # how long an evicted client may take to read its close frame
+HEADERS_S: Final = 10.0  # how long a request's headers and body may take to come
+UNACKED_MS: Final = 30_000  # after which the kernel gives up on a peer that acknowledges nothing
+
+
+class EdgeWebSocket(WebSocketsSansIOProtocol):
+    """Takes `{"prepared": bytes}`: whole frames, written as they are."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Set the socket up."""
+        super().connection_made(transport)
+        _give_up_on_the_dead(transport)
+
+    def handle_connect(self, event: Any) -> None:
+        """Offer the extension."""
+        super().handle_connect(event)
+        scope = cast("dict[str, Any] | None", getattr(self, "scope", None))
+        if scope is not None:  # None where the handshake was refused
+            scope["extensions"][EXTENSION] = self
+
+    async def send(self, message: Any) -> None:
+        """Send a message, or frames that are ready."""
+        prepared = message.get("prepared")
+        if prepared is None:
+            await super().send(message)
+            return
+        await self.writable.wait()
+        if self.disconnected or self.close_sent:
+            raise ClientDisconnected
+        self.transport.write(prepared)
+
+    def evict(self, code: int, reason: str) -> None:
+        """Close a client that does not read: it gets the code if it ever reads, and is gone in a second."""
+        if not self.disconnected and not self.close_sent:
+            self.close_sent = True
+            self.conn.send_close(code, reason)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
+        self.loop.call_later(ABORT_S, self.transport.abort)
+
+
+class EdgeCycle(RequestResponseCycle):
+    """Takes `{"prepared": bytes}` beside `body`: the chunk, framed already."""
+
+    async def send(self, message: Any) -> None:
+        """Send a message, or a chunk that is ready."""
+        prepared = message.get("prepared")
+        if prepared is None or not self.chunked_encoding or not self.response_started:
+            await super().send(message)
+            return
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if not self.disconnected:
+            self.transport.write(prepared)
+
+
+class EdgeHttp(HttpToolsProtocol):
+    """Bounds how long a request may take to arrive."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Set the socket up, and begin to wait for headers."""
+        super().connection_made(transport)
+        _give_up_on_the_dead(transport)
+        self._expect_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """Offer the extension; the rest of the request must come soon."""
+        super().on_message_begin()
+        cast("dict[str, Any]", self.scope)["extensions"] = {EXTENSION: self}
+        self._stop_waiting()
+        self._expect_request()
+
+    def on_headers_complete(self) -> None:
+        """Let the answer take prepared chunks."""
+        before = self.cycle
+        super().on_headers_complete()
+        if self.cycle is not before:
+            # The cycle was made this moment and its task has not begun; the class differs in `send` alone.
+            self.cycle.__class__ = EdgeCycle
+
+    def on_message_complete(self) -> None:
+        """Stop waiting: the request is whole."""
+        self._stop_waiting()
+        super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over."""
+        self._stop_waiting()
+        super().handle_websocket_upgrade()
+
+    def evict(self, _code: int, _reason: str) -> None:
+        """End the connection of a client that does not read; SSE has no words for why."""
+        self.transport.abort()
+
+    def _expect_request(self) -> None:
+        self._deadline = self.loop.call_later(HEADERS_S, self._too_slow)
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_slow(self) -> None:
+        if not self.transport.is_closing():
+            cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first request
+            if cycle is None or cycle.response_complete:
+                self.transport.write(
+                    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+                )
+            self.transport.close()
+
+
+def _give_up_on_the_dead(transport: asyncio.BaseTransport) -> None:
+    """Let the kernel end connections whose peer is gone without a word: no timer per client must ask."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None and hasattr(socket, "TCP_USER_TIMEOUT") and sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKED_MS)

@@ -1,0 +1,182 @@
+"""Running the edge inside a loop that others share.
+
+uvicorn's own shutdown waits for open streams for ever, or ends the application's resources before them.  Here
+the hub is drained first: each stream gets its last frame and its end, and only then the rest goes.
+"""
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+
+from lastword.http.access import check_bind
+from lastword.http.hub import Hub
+from lastword.http.protocols import EdgeHttp, EdgeWebSocket
+from lastword.http.settings import HttpSettings
+
+__all__ = ["CannotBind", "EdgeServer", "open_edge", "serve_edge"]
+
+BACKLOG = 2_048  # connections that may wait while the loop is busy
+
+
+class CannotBind(Exception):
+    """The address cannot be listened on."""
+
+    def __init__(self, host: str, port: int, error: OSError) -> None:
+        if error.errno == errno.EADDRINUSE:
+            text = (
+                f"port {port} on {host} is in use: stop what listens there "
+                "(is `lastword up` running already?), "
+                "or choose another by LASTWORD_HTTP__PORT (0 takes a free one)"
+            )
+        elif error.errno == errno.EACCES:
+            text = f"port {port} on {host} is the system's: choose one above 1023 by LASTWORD_HTTP__PORT"
+        else:
+            text = f"cannot listen on {host} port {port}: {error}; check LASTWORD_HTTP__HOST"
+        super().__init__(text)
+        self.host = host
+        self.port = port
+
+
+class EdgeServer(uvicorn.Server):
+    """uvicorn, drained before it stops, and leaving signals to whoever owns the process."""
+
+    def __init__(
+        self, app: Any, *, hub: Hub, settings: HttpSettings, listening: socket.socket | None = None
+    ) -> None:
+        """Take a bound socket, if there is one; raise `InsecureBind` where strangers could command."""
+        check_bind(settings)
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=settings.host,
+                port=settings.port,
+                http=EdgeHttp,
+                ws=EdgeWebSocket,
+                ws_max_size=settings.max_frame_bytes,
+                ws_per_message_deflate=False,  # it halves the throughput and costs 35 KB a connection
+                ws_ping_interval=None,  # the hub's own pings, and the kernel, find dead peers
+                lifespan="off",
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=30,
+                backlog=BACKLOG,
+            )
+        )
+        self._hub = hub
+        self._settings = settings
+        self._socket = listening
+
+    def bind(self) -> str:
+        """Take the port, unless one was given; return the server's address. Raises `CannotBind`."""
+        if self._socket is None:
+            self._socket = _take_port(self._settings.host, self._settings.port)
+        return self.url
+
+    @property
+    def url(self) -> str:
+        """The address by which this host reaches the edge."""
+        if self._socket is None:
+            raise RuntimeError("bind first")
+        host, port = self._settings.host, int(self._socket.getsockname()[1])
+        if host in {"0.0.0.0", "::"}:  # noqa: S104  a comparison
+            host = "127.0.0.1"
+        shown = f"[{host}]" if ":" in host else host
+        return f"http://{shown}:{port}"
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        """Leave signals alone."""
+        yield
+
+    async def run_until_stopped(self) -> None:
+        """Serve until `should_exit`, or until cancelled; either way the streams are drained."""
+        self.bind()
+        taken = [self._socket] if self._socket is not None else None
+        serving = asyncio.create_task(self.serve(sockets=taken), name="edge server")
+        try:
+            await asyncio.shield(serving)
+        except asyncio.CancelledError:
+            self.should_exit = True
+            await serving
+            raise
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, end every stream with a proper last frame, and give the rest a moment."""
+        for server in self.servers:
+            server.close()
+        for taken in sockets or []:
+            taken.close()
+        self._hub.drain()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._settings.drain_s
+        for connection in list(self.server_state.connections):
+            if not isinstance(connection, EdgeWebSocket):  # those have their close frame
+                connection.shutdown()
+        while self.server_state.connections and loop.time() < until:  # noqa: ASYNC110  uvicorn has no event
+            await asyncio.sleep(0.01)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        for task in list(self.server_state.tasks):
+            task.cancel()
+        if self.server_state.tasks:
+            await asyncio.wait(list(self.server_state.tasks), timeout=1.0)
+
+
+@asynccontextmanager
+async def open_edge(
+    app: Any, *, hub: Hub, settings: HttpSettings, listening: socket.socket | None = None
+) -> AsyncGenerator[EdgeServer, None]:
+    """Serve `app` while the block runs; yields the server once it listens (see `EdgeServer.url`)."""
+    server = EdgeServer(app, hub=hub, settings=settings, listening=listening)
+    server.bind()
+    async with asyncio.TaskGroup() as group:
+        time_keeper = group.create_task(hub.keep_time(), name="edge clock")
+        serving = group.create_task(server.run_until_stopped(), name="edge")
+        try:
+            while not server.started and not serving.done():  # noqa: ASYNC110  uvicorn has no event
+                await asyncio.sleep(0.005)
+            yield server
+        finally:
+            server.should_exit = True
+            await asyncio.wait([serving])
+            time_keeper.cancel()
+
+
+async def serve_edge(
+    app: Any,
+    *,
+    hub: Hub,
+    settings: HttpSettings,
+    listening: socket.socket | None = None,
+    started: Callable[[str], None] | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Serve `app` until `stop` is set, or until cancelled; `started` is told the address once it listens.
+
+    Raises `InsecureBind` and `CannotBind`, whose messages name the remedy.
+    """
+    async with open_edge(app, hub=hub, settings=settings, listening=listening) as server:
+        if started is not None:
+            started(server.url)
+        await (stop or asyncio.Event()).wait()
+
+
+def _take_port(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    taken = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind((host, port))
+        taken.listen(BACKLOG)  # a port that another one listens on is refused here at the latest
+    except OSError as error:
+        taken.close()
+        raise CannotBind(host, port, error) from error
+    return taken
