@@ -84,7 +84,10 @@ class Executor:
         data_dir: Path,
         base_dir: str,
         heartbeat_timeout_s: float,
+        fallback_environment: Mapping[str, str],
+        fallback_unless: tuple[str, ...],
     ) -> None:
+        """`fallback_environment` leads to a language model where nothing like `fallback_unless` is set."""
         self._bus = bus
         self._settings = settings
         self._definitions = {
@@ -97,6 +100,10 @@ class Executor:
         self._data_dir = data_dir
         self._base_dir = base_dir
         self._timeout_s = heartbeat_timeout_s
+        self._fallback: dict[str, Any] = {
+            "fallback_environment": dict(fallback_environment),
+            "fallback_unless": fallback_unless,
+        }
         self._commands = CommandClient(bus)
         self._log = StatusLog(bus)
         self._courier = Courier(bus, Outputs(bus), data_dir / "outbox")
@@ -170,7 +177,7 @@ class Executor:
         await self._pool.warm(list(targets.values()))
         served: list[str] = []
         for name, target in targets.items():
-            description = await self._pool.describe(target)
+            description = await self._pool.describe(target, **self._fallback)
             if description.kind == "broken":
                 log.error("definition.broken", definition=name, error=description.error)
             else:
@@ -305,6 +312,7 @@ class Executor:
             target=self._target(self._definitions[record.definition]),
             inputs=record.inputs,
             run_dir=str(self._data_dir / "runs" / record.id),
+            **self._fallback,
         )
         tenure = Tenure(
             held,

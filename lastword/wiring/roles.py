@@ -115,11 +115,13 @@ async def run_executor(settings: Settings, stop: asyncio.Event, *, offline: bool
             bus,
             settings.executor,
             settings.workflows,
-            ChildPool(fallback_environment=fallback, fallback_unless=unless),
+            ChildPool(),
             metrics,
             data_dir=settings.data.absolute(),
             base_dir=settings.base_dir,
             heartbeat_timeout_s=settings.auditor.heartbeat_timeout_s,
+            fallback_environment=fallback,
+            fallback_unless=unless,
         )
         running = asyncio.create_task(executor.run(), name="executor")
         asked = asyncio.create_task(stop.wait(), name="stop")
@@ -147,10 +149,10 @@ async def _language_model(
     settings: Settings, stack: AsyncExitStack
 ) -> tuple[Mapping[str, str], tuple[str, ...]]:
     """Start the built-in model; return the variables that lead processes to it, and what overrules them."""
-    from lastword.offline import PROVIDERS, environment, serve
+    from lastword.offline import PROVIDER_PATTERNS, serve
 
     model = await stack.enter_async_context(serve(settings.llm.delay_s))
-    return environment(model.base_url), PROVIDERS
+    return model.environment(), PROVIDER_PATTERNS
 
 
 async def _join(settings: Settings, name: str, stack: AsyncExitStack) -> tuple[Bus, Metrics]:

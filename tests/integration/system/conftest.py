@@ -1,0 +1,28 @@
+"""One running system per module where tests only watch, one per test where they break it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.system.harness import System
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """Give a system with the plain functions, shared by a module's tests."""
+    system = System(tmp_path_factory.mktemp("shared"))
+    try:
+        yield system.start().await_definitions("add", "steps", "raises", "dies", "late")
+    finally:
+        system.destroy()
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[System]:
+    """Give a system of the test's own, not started."""
+    system = System(tmp_path)
+    try:
+        yield system
+    finally:
+        system.destroy()

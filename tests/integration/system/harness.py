@@ -1,0 +1,215 @@
+"""The whole system as its user starts it: `lastword up` in a folder, real processes, real signals."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+PROJECT: Final = Path(__file__).with_name("project")
+START_S: Final = 60.0
+FAST: Final = {
+    "LASTWORD_EXECUTOR__HEARTBEAT_INTERVAL_S": "0.5",
+    "LASTWORD_AUDITOR__HEARTBEAT_TIMEOUT_S": "2",
+    "LASTWORD_AUDITOR__SCAN_INTERVAL_S": "0.5",
+    "LASTWORD_LLM__DELAY_S": "0.02",
+    "LASTWORD_LOG__FORMAT": "json",
+}
+"""Bounds short enough for a test; the defaults are five times longer."""
+PROVIDERS: Final = ("OPENAI", "MODEL", "ANTHROPIC", "AZURE", "GEMINI", "OLLAMA", "GROQ", "LASTWORD")
+
+
+class System:
+    """One `lastword up`, and what may be done to it."""
+
+    def __init__(self, folder: Path, *, config: str = "lastword.toml", **environ: str) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        shutil.copytree(PROJECT, folder, dirs_exist_ok=True)
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(PROVIDERS)}
+        self.environ = {
+            **kept,
+            **FAST,
+            "LASTWORD_CONFIG": str(folder / config),
+            "LASTWORD_DATA_DIR": str(self.data),
+            "LASTWORD_HTTP__PORT": str(free_port()),
+            "LASTWORD_BUS__PORT": str(free_port()),
+            **environ,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    # Life
+
+    def start(self, *arguments: str) -> "System":
+        """Start everything, and return when the edge is ready."""
+        with (self.folder / "up.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "lastword", "up", *arguments],
+                cwd=self.folder,
+                env=self.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.until(self._is_ready, "the edge to be ready", START_S)
+        return self
+
+    def await_definitions(self, *names: str) -> "System":
+        """Return when executors have announced all of `names`."""
+
+        def announced() -> bool:
+            items = self.get("/definitions").json()["items"]
+            serving = [set(one["definitions"]) for one in self.get("/executors").json()["items"]]
+            return set(names) <= {item["name"] for item in items} and any(set(names) <= one for one in serving)
+
+        self.until(announced, f"the definitions {names}", START_S)
+        return self
+
+    def stop(self, limit_s: float = 15.0) -> int:
+        """Ask it to stop as Ctrl-C would, and return its exit code."""
+        process = self.process
+        assert process is not None
+        process.send_signal(signal.SIGINT)
+        try:
+            return process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            self.destroy()
+            raise
+
+    def destroy(self) -> None:
+        """Make sure that nothing is left, however the test ended."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for pid in self.leftovers():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+    def leftovers(self) -> list[int]:
+        """Return the processes that carry this system's data folder in their environment."""
+        mark = f"LASTWORD_DATA_DIR={self.data}".encode()
+        found: list[int] = []
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            try:
+                if mark in path.read_bytes().split(b"\0"):
+                    found.append(int(path.parent.name))
+            except OSError:
+                continue
+        return found
+
+    def kill(self, role: str, sent: signal.Signals = signal.SIGKILL) -> int:
+        """Send a signal to a role's process; return its pid."""
+        pid = int(self.run_file["pids"][role])
+        os.kill(pid, sent)
+        return pid
+
+    # Asking
+
+    @property
+    def run_file(self) -> Mapping[str, Any]:
+        """What run.json says."""
+        told: Mapping[str, Any] = json.loads((self.data / "run.json").read_text("utf-8"))
+        return told
+
+    @property
+    def url(self) -> str:
+        """Where the edge is."""
+        return f"http://127.0.0.1:{self.environ['LASTWORD_HTTP__PORT']}"
+
+    @property
+    def nats_url(self) -> str:
+        """Where NATS is."""
+        return str(self.run_file["nats"])
+
+    def get(self, path: str, **rest: Any) -> httpx.Response:
+        """Ask the edge."""
+        return httpx.get(f"{self.url}{path}", timeout=5.0, **rest)
+
+    def begin(self, definition: str, **inputs: Any) -> str:
+        """Start a workflow; return its id."""
+        body = {"definition": definition, "inputs": inputs}
+        answer = httpx.post(f"{self.url}/workflows", json=body, timeout=10.0)
+        assert 201 == answer.status_code, answer.text
+        return str(answer.json()["id"])
+
+    def post(self, path: str) -> httpx.Response:
+        """Command the edge."""
+        return httpx.post(f"{self.url}{path}", timeout=15.0)
+
+    def workflow(self, workflow_id: str) -> dict[str, Any]:
+        """Return a workflow as GET shows it."""
+        found: dict[str, Any] = self.get(f"/workflows/{workflow_id}").json()
+        return found
+
+    def await_status(self, workflow_id: str, *statuses: str, limit_s: float = 20.0) -> dict[str, Any]:
+        """Return the workflow once its status is one of `statuses`."""
+
+        def reached() -> dict[str, Any] | None:
+            workflow = self.workflow(workflow_id)
+            return workflow if workflow.get("status") in statuses else None
+
+        found: dict[str, Any] = self.until(reached, f"{workflow_id} to be {statuses}", limit_s)
+        return found
+
+    def await_end(self, workflow_id: str, limit_s: float = 20.0) -> dict[str, Any]:
+        """Return the workflow once it has ended."""
+        return self.await_status(workflow_id, "success", "failed", "cancelled", limit_s=limit_s)
+
+    def cli(self, *arguments: str, limit_s: float = 30.0) -> "subprocess.CompletedProcess[str]":
+        """Run a command against this system."""
+        return subprocess.run(
+            [sys.executable, "-m", "lastword", *arguments],
+            cwd=self.folder,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=limit_s,
+            check=False,
+        )
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """Return the log lines of an event."""
+        found: list[dict[str, Any]] = []
+        for line in (self.folder / "up.log").read_text("utf-8").splitlines():
+            if line.startswith("{") and f'"{event}"' in line:
+                found.append(json.loads(line))
+        return [line for line in found if line.get("event") == event]
+
+    def until(self, look: Any, what: str, limit_s: float) -> Any:
+        """Look again and again until something true is seen; fail with the log's end where that takes too long."""
+        until_s = time.monotonic() + limit_s
+        while time.monotonic() < until_s:
+            try:
+                seen = look()
+            except (httpx.HTTPError, OSError, json.JSONDecodeError, KeyError):
+                seen = None
+            if seen:
+                return seen
+            process = self.process
+            if process is not None and process.poll() is not None:
+                break
+            time.sleep(0.02)
+        tail = (self.folder / "up.log").read_text("utf-8")[-4000:]
+        raise AssertionError(f"waited {limit_s:g} s in vain for {what}; the log ends:\n{tail}")
+
+    def _is_ready(self) -> bool:
+        return (self.data / "run.json").exists() and self.get("/health/ready").status_code == 200
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
