@@ -21,6 +21,7 @@ from typing import Any, Final
 import msgspec
 
 from lastword.child.errors import SpawnFailed
+from lastword.child.guess import mentions_crewai
 from lastword.child.process import Child
 from lastword.child.protocol import Description, Target, Work
 from lastword.child.server import ForkServer
@@ -38,6 +39,7 @@ QUIET: Final = {
 FORGOTTEN: Final = {"OPENBLAS_NUM_THREADS": "1"}
 """Set for the imports alone: threads do not survive a fork, and the work may have as many as it likes."""
 CREWAI_MODULES: Final = (
+    "anyio",
     "crewai",
     "crewai.agents.agent_executor",
     "crewai.core.providers.human_input",
@@ -48,7 +50,11 @@ CREWAI_MODULES: Final = (
     "crewai.lite_agent",
     "crewai.llms.providers.openai.completion",
     "crewai.project",
+    "httpcore",
+    "openai.resources",
 )
+"""Imported beforehand: all that a crew with an OpenAI-compatible model touches, or its first call would take
+a second or more to import it. None of them starts a thread."""
 KEPT: Final = frozenset({"LASTWORD_URL"})
 """The only settings of lastword's that a workflow sees; others hold passwords."""
 DESCRIBE_TIMEOUT_S: Final = 60.0
@@ -181,7 +187,7 @@ class ChildPool:
         python = sys.executable if target.python is None else _find_python(target.python, target.base_dir)
         needs = self._uses_crewai.get(target)
         if needs is None:
-            needs = _mentions_crewai(target)
+            needs = mentions_crewai(target, sys.path)
         if target.python is None and importlib.util.find_spec("crewai") is None:
             needs = False
         return _Kind(python, needs)
@@ -214,27 +220,3 @@ def _find_python(given: str, base_dir: str) -> str:
     if not os.access(path, os.X_OK):
         raise SpawnFailed(f"python = {given!r} names no interpreter: there is no program {path}")
     return str(path.absolute())  # not resolved: a link's own folder is what makes it an environment
-
-
-def _mentions_crewai(target: Target) -> bool:
-    """Guess from the source whether CrewAI will be imported."""
-    if target.project is not None:
-        return True
-    names = (target.run or "").partition(":")[0].split(".")
-    for folder in (Path(target.base_dir), Path(target.base_dir) / "src", *map(Path, sys.path)):
-        top = folder / names[0]
-        if top.with_suffix(".py").is_file():
-            return _says_crewai(top.with_suffix(".py"))
-        if top.is_dir():
-            module = folder.joinpath(*names)
-            around = module if module.is_dir() else module.parent
-            inside = [module.with_suffix(".py"), *around.glob("*.py")]
-            return any(_says_crewai(path) for path in inside)
-    return False
-
-
-def _says_crewai(path: Path) -> bool:
-    try:
-        return b"crewai" in path.read_bytes()
-    except OSError:
-        return False

@@ -9,16 +9,31 @@ Only the return of `kickoff` is an end; no event is: `flow_finished` comes from 
 and failures repeat with every retry.
 """
 
+import contextlib
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
 
+from lastword.child.inside.memory import open_lazily
 from lastword.child.inside.tracker import Tracker, shorten
 from lastword.child.inside.voice import Voice
 
 __all__ = ["Listener", "attach"]
 
 Handler = Callable[[Any, Any], None]
+
+
+def prepare() -> None:
+    """Make CrewAI quick and quiet before the work is loaded; what another version lacks is left as it is."""
+    logging.getLogger("crewai.llms.base_llm").addFilter(_is_news)
+    with contextlib.suppress(ImportError, AttributeError):
+        open_lazily()
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Drop a warning that CrewAI repeats for every call of a model whose tokens it cannot count itself."""
+    return not str(record.msg).startswith("Using an approximate input token count")
 
 
 def attach(
@@ -182,6 +197,7 @@ class Listener:
         seconds = (event.finished_at - event.started_at).total_seconds()
         how = "from its cache" if event.from_cache else f"in {seconds:.1f} s"
         self._voice.say(f"{event.tool_name} answered {how}: {shorten(str(event.output), 200)}")
+        self._tracker.settle()
 
     def _tool_failed(self, _source: Any, event: Any) -> None:
         self._voice.say(f"{event.tool_name} failed: {shorten(str(event.error), 500)}")

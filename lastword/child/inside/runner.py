@@ -60,6 +60,7 @@ class Runner:
         if self._work["describe"]:
             return self._describe(settle)
         try:
+            self._voice.say(f"loading {self._work['run'] or self._work['project']}")
             settle()
             loaded = self._load()
         except BaseException as error:  # noqa: BLE001  the user's code may raise anything when imported
@@ -77,6 +78,8 @@ class Runner:
             return self._fail(error, "exception")
 
     def _load(self) -> Loaded:
+        if "crewai" in sys.modules:  # imported by the fork server
+            crews.prepare()
         return load(run=self._work["run"], project=self._work["project"], base_dir=self._work["base_dir"])
 
     def _describe(self, settle: Callable[[], None]) -> int:
@@ -101,11 +104,7 @@ class Runner:
 
     def _call(self, loaded: Loaded, inputs: dict[str, Any]) -> int:
         lastword.listen(self._tracker.report)
-        listening = "crewai" in sys.modules
-        if listening:
-            crews.attach(
-                self._tracker, self._voice, is_stopping=self._stop.is_set, needs_person=self._give_up
-            )
+        listening = "crewai" in sys.modules and self._listen()
         self._voice.tell({"says": "started", "kind": loaded.kind, "heeds_cancel": listening})
         result = _run(loaded.subject, inputs)
         _refuse_pending(result)
@@ -120,6 +119,17 @@ class Runner:
         head = encode({"says": "returned", **self._tracker.ending()})
         self._voice.finish(head[:-2] + b',"result":' + body + b"}\n")
         return 0
+
+    def _listen(self) -> bool:
+        try:
+            crews.attach(
+                self._tracker, self._voice, is_stopping=self._stop.is_set, needs_person=self._give_up
+            )
+        except (ImportError, AttributeError, LookupError, TypeError) as error:
+            # Another version, in an interpreter of the project's own: it runs, and shows less.
+            self._tracker.warn(f"no progress is shown, as this version of CrewAI is not understood: {error}")
+            return False
+        return True
 
     def _fail(self, error: BaseException, code: str) -> int:
         if isinstance(error, LoadFailed):

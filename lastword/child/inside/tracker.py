@@ -40,6 +40,7 @@ class Tracker:
         self._done = 0
         self._total: int | None = None
         self._label: str | None = None
+        self._task: str | None = None  # the label of the one begun last
         self._tasks: dict[str, dict[str, Any]] = {}
         self._usage: dict[str, int] | None = None
         self._counts_tasks = False
@@ -54,7 +55,7 @@ class Tracker:
         with self._lock:
             if self._counts_tasks:
                 counted = f"{done_count} of {total_count}" if total_count is not None else str(done_count)
-                self._label = shorten(f"{label} ({counted})" if label else counted)
+                self._label = shorten(f"{self._task}: {label or ''} ({counted})".replace(":  (", " ("))
             else:
                 self._is_told = True
                 self._done, self._total = done_count, total_count
@@ -73,9 +74,17 @@ class Tracker:
     def begin_task(self, key: str, label: str) -> None:
         """Note that a task or a flow's method has begun."""
         with self._lock:
-            self._label = shorten(label)
+            self._task = self._label = shorten(label)
             if key not in self._tasks and len(self._tasks) < MAX_TASKS:
                 self._tasks[key] = {"label": self._label, "started_at": instant(time.time())}
+        self._tell()
+
+    def settle(self) -> None:
+        """Forget what a tool said of its own progress: it has ended, and its task goes on."""
+        with self._lock:
+            if not self._counts_tasks or self._label == self._task:
+                return
+            self._label = self._task
         self._tell()
 
     def finish_task(self, key: str, *, is_step: bool = False) -> None:
