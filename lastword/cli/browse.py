@@ -30,7 +30,9 @@ _UNIT_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 @click.command("list", short_help="List workflows.")
-@click.option("--status", multiple=True, type=click.Choice(list(Status)), help="Only these; repeatable.")
+@click.option(
+    "--status", multiple=True, type=click.Choice([str(one) for one in Status]), help="Only these; repeatable."
+)
 @click.option("--definition", help="Only this definition.")
 @click.option("-q", "text", metavar="TEXT", help="Part of the id, the title or the definition.")
 @click.option("--since", metavar="TIME", help="Created since: 30m, 2h, 7d, or an RFC 3339 time.")
@@ -42,7 +44,7 @@ _UNIT_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 @edge_options
 def list_(
     session: Session,
-    status: tuple[Status, ...],
+    status: tuple[str, ...],
     definition: str | None,
     text: str | None,
     since: str | None,
@@ -51,7 +53,7 @@ def list_(
     cursor: str | None,
 ) -> Exit:
     """List workflows, newest first."""
-    query: dict[str, Any] = {"status": [str(one) for one in status], "limit": limit}
+    query: dict[str, Any] = {"status": list(status), "limit": limit}
     since_at = None if since is None else since_instant(since, utc_now()).isoformat()
     rest = {"definition": definition, "q": text, "since": since_at, "sort": sort, "cursor": cursor}
     query |= {name: value for name, value in rest.items() if value is not None}

@@ -10,7 +10,7 @@ from lastword.contracts.events import TaskProgress
 from lastword.contracts.views import History, Workflow
 from lastword.telemetry.inert import inert, shortened
 
-__all__ = ["ending", "facts", "headline", "task_line"]
+__all__ = ["ending", "facts", "headline", "task_lines"]
 
 KEY_WIDTH: Final = 12  # columns
 
@@ -28,14 +28,12 @@ def headline(workflow: Workflow, now: datetime) -> Text:
     return line
 
 
-def task_line(task: TaskProgress, now: datetime) -> Text:
-    """Return one task of a crew, with what it took."""
-    line = Text("  ✓ " if task.finished_at else "  ● ", "green" if task.finished_at else "blue")
-    line.append(shortened(inert(task.label), 100), "default")
-    if task.started_at is not None:
-        spent = ((task.finished_at or now) - task.started_at).total_seconds()
-        line.append(f"  {duration(spent)}", "dim")
-    return line
+def task_lines(workflow: Workflow, now: datetime) -> list[Text]:
+    """Return the tasks begun so far, each with what it took; one that was cut short took until the end."""
+    if workflow.progress is None:
+        return []
+    until = workflow.finished_at or now
+    return [_task(task, until, cut=workflow.is_terminal) for task in workflow.progress.tasks]
 
 
 def facts(workflow: Workflow, history: History | None, now: datetime) -> list[Text]:
@@ -63,11 +61,11 @@ def facts(workflow: Workflow, history: History | None, now: datetime) -> list[Te
         fact("tokens", f"{usage.total_tokens} in {usage.calls} call{'' if usage.calls == 1 else 's'}")
     if workflow.inputs:
         lines.append(Text("  inputs", "dim"))
-        lines += [_indented(f"{name}: {value_text(value)}") for name, value in workflow.inputs.items()]
+        lines += [_indented(f"{inert(name)}: {value_text(value)}") for name, value in workflow.inputs.items()]
     if workflow.progress is not None and workflow.progress.tasks:
         total = "" if workflow.progress.total is None else f" of {workflow.progress.total}"
         lines.append(Text(f"  tasks ({workflow.progress.done}{total} done)", "dim"))
-        lines += [Text("  ").append_text(task_line(task, now)) for task in workflow.progress.tasks]
+        lines += [Text("  ").append_text(line) for line in task_lines(workflow, now)]
     if history is not None:
         lines.append(Text("  history", "dim"))
         for item in history.items:
@@ -92,6 +90,15 @@ def ending(workflow: Workflow) -> list[Text]:
     elif workflow.status == "success" and workflow.result is not None:
         lines += [Text("  result", "dim"), _indented(value_text(workflow.result))]
     return lines
+
+
+def _task(task: TaskProgress, until: datetime, *, cut: bool) -> Text:
+    mark, style = ("✓", "green") if task.finished_at else ("–", "dim") if cut else ("●", "blue")  # noqa: RUF001  a dash
+    line = Text.assemble((f"  {mark} ", style), shortened(inert(task.label), 100))
+    if task.started_at is not None:
+        spent = ((task.finished_at or until) - task.started_at).total_seconds()
+        line.append(f"  {duration(spent)}", "dim")
+    return line
 
 
 def _indented(text: str) -> Text:

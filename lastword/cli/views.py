@@ -11,7 +11,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from lastword.cli.page import ending, headline, task_line
+from lastword.cli.page import ending, headline, task_lines
 from lastword.cli.session import Session
 from lastword.cli.watching import LinkLost, Regained, Seen, Sighting
 from lastword.cli.words import clock, sign_of
@@ -124,10 +124,7 @@ class LiveScreen:
             return
         now = self._now() + self._ahead
         self._session.out.print(headline(workflow, now))
-        if workflow.progress is not None:
-            for task in workflow.progress.tasks:
-                self._session.out.print(task_line(task, now))
-        for text in ending(workflow):
+        for text in task_lines(workflow, now) + ending(workflow):
             self._session.out.print(text)
 
     def screen(self) -> RenderableType:
@@ -137,9 +134,8 @@ class LiveScreen:
             return Text("")
         now = self._now() + self._ahead
         parts: list[RenderableType] = [headline(workflow, now)]
-        progress = workflow.progress
-        if progress is not None and not workflow.is_terminal:
-            parts += [task_line(task, now) for task in progress.tasks[-MAX_TASKS:]]
+        if workflow.progress is not None and not workflow.is_terminal:
+            parts += task_lines(workflow, now)[-MAX_TASKS:]
             parts.append(self._bar(workflow))
         if workflow.waiting_for:
             parts.append(Text(f"  waiting for: {inert(workflow.waiting_for)}", "magenta"))

@@ -75,7 +75,7 @@ class _Frame(Struct):
     type: str
     epoch: str | None = None
     ping_s: float | None = None
-    workflow: msgspec.Raw | None = None
+    workflow: msgspec.Raw = msgspec.Raw()
 
 
 class _Cut(Exception):
@@ -241,7 +241,7 @@ class Watch:
                 return
             try:
                 frame = msgspec.json.decode(event.data, type=_Frame)
-                raw = bytes(frame.workflow or b"")
+                raw = bytes(frame.workflow)
                 workflow = msgspec.json.decode(raw, type=Workflow) if raw else None
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise _Cut(f"a frame that cannot be read ({error})") from error
