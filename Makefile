@@ -117,7 +117,7 @@ COMPILE = $(BIN)/uv pip compile pyproject.toml --extra crewai --extra postgres -
 	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet
 
 .PHONY: lock
-lock: ## Renew the lock files from pyproject.toml
+lock: $(READY) ## Renew the lock files from pyproject.toml
 	$(COMPILE) --upgrade --output-file requirements/runtime.txt
 	$(COMPILE) --upgrade --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
 
