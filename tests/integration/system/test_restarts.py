@@ -1,0 +1,87 @@
+"""Whatever is stopped and started again, in whatever order, the truth comes out."""
+
+import asyncio
+import itertools
+import signal
+
+import pytest
+
+from tests.integration.system.harness import System
+from tests.integration.system.witnesses import nats_witness
+
+ROLES = ("supervisor", "auditor", "edge", "nats")
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("order", list(itertools.permutations(("supervisor", "auditor", "nats")))[::2])
+async def test_killing_everything_but_the_executor_loses_nothing(system: System, order: tuple[str, ...]) -> None:
+    """kill -9 of supervisor, auditor, edge and server in any order: the work ends as if nothing had been."""
+    system.start().await_definitions("steps", "raises", "add")
+    long = system.begin("steps", count=60)
+    failing = [system.begin("raises", message=f"number {number}") for number in range(5)]
+
+    for role in (*order, "edge"):
+        before = system.run_file["pids"][role]
+        system.kill(role)
+        failing.append(await asyncio.to_thread(_begin_patiently, system))
+        system.until(lambda role=role, before=before: system.run_file["pids"][role] != before, f"a new {role}", 15)
+
+    ended = await asyncio.to_thread(system.await_end, long, 40.0)
+    assert ("success", "walked") == (ended["status"], ended["result"])
+    for workflow_id in failing:
+        assert "exception" == (await asyncio.to_thread(system.await_end, workflow_id, 20.0))["error"]["code"]
+
+
+def _begin_patiently(system: System) -> str:
+    """Start a workflow as a client does that is told to try again."""
+    return str(system.until(lambda: _begin(system), "a start", 15))
+
+
+def _begin(system: System) -> str | None:
+    try:
+        return system.begin("raises")
+    except AssertionError:
+        return None
+
+
+async def test_stopping_everything_and_starting_again_tells_how_it_ended(system: System) -> None:
+    """Ctrl-C while a workflow runs ends it as `shutdown`, leaves no process, and the next start knows it."""
+    system.start().await_definitions("steps")
+    workflow_id = system.begin("steps", count=600)
+    system.await_status(workflow_id, "running")
+
+    assert 0 == system.stop()
+    assert [] == system.leftovers()
+    system.start()
+
+    shown = system.await_end(workflow_id)
+    assert ("failed", "shutdown") == (shown["status"], shown["error"]["code"])
+
+
+async def test_a_power_cut_leaves_nobody_running_for_ever(system: System) -> None:
+    """kill -9 of the keeper takes every process along; after the next start the auditor tells the truth."""
+    system.start().await_definitions("steps")
+    workflow_id = system.begin("steps", count=600)
+    system.await_status(workflow_id, "running")
+    assert system.process is not None
+
+    system.process.kill()
+    system.process.wait()
+    system.until(lambda: not system.leftovers(), "all processes to end", 5)
+    system.start()
+
+    shown = await asyncio.to_thread(system.await_end, workflow_id, 20.0)
+    assert "failed" == shown["status"]
+    assert shown["error"]["code"] in {"heartbeat_timeout", "executor_lost"}
+
+
+async def test_a_pending_workflow_survives_and_runs_once_an_executor_is_there(system: System) -> None:
+    """Work that nobody could take is taken after a restart, once."""
+    system.start().await_definitions("add")
+    system.kill("executor", signal.SIGSTOP)
+    async with nats_witness(system.nats_url) as witness:
+        workflow_id = system.begin("add", a=1)
+        system.kill("executor", signal.SIGKILL)
+        ended = await asyncio.to_thread(system.await_end, workflow_id, 20.0)
+        assert "success" == ended["status"]
+        assert ["pending", "running", "success"] == witness.statuses(workflow_id)
