@@ -17,11 +17,12 @@ from typing import Any, Final
 import msgspec
 import nats
 import nats.errors
+import nats.js.errors
 import structlog
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
-from lastword.bus.exceptions import ServerTooOld, Unavailable, Unreachable
+from lastword.bus.exceptions import ServerTooOld, TooLarge, Unavailable, Unreachable
 from lastword.bus.settings import BusSettings
 
 __all__ = ["REQUIRED_API_LEVEL", "TRANSIENT", "Bus", "open_bus"]
@@ -92,6 +93,37 @@ class Bus:
         payload = msgspec.json.encode(request) if request is not None else b""
         answer: dict[str, Any] = msgspec.json.decode(await self.request(f"$JS.API.{subject}", payload))
         return answer
+
+    async def store(
+        self, subject: str, payload: bytes, *, message_id: str | None = None, ttl_s: int | None = None
+    ) -> bool:
+        """Publish into a stream; return once it is stored.
+
+        False: the stream knew `message_id` already, and stored nothing.  `ttl_s` is how long the message may
+        live, in whole seconds.  Raises `Unavailable` where nobody says that it is stored, so that it may or
+        may not be, and `TooLarge`.
+        """
+        headers: dict[str, str] = {}
+        if message_id is not None:
+            headers["Nats-Msg-Id"] = message_id
+        if ttl_s is not None:
+            headers["Nats-TTL"] = f"{ttl_s}s"
+        try:
+            ack = await self.js.publish(subject, payload, headers=headers or None)
+        except nats.errors.MaxPayloadError as error:
+            raise TooLarge(subject, len(payload), self.max_payload) from error
+        except (nats.js.errors.Error, *TRANSIENT) as error:
+            raise Unavailable(subject, type(error).__name__) from error
+        return not ack.duplicate
+
+    async def tell(self, subject: str, payload: bytes) -> None:
+        """Publish to whoever listens, and wait for nobody; raise `Unavailable` or `TooLarge`."""
+        try:
+            await self.client.publish(subject, payload)
+        except nats.errors.MaxPayloadError as error:
+            raise TooLarge(subject, len(payload), self.max_payload) from error
+        except TRANSIENT as error:
+            raise Unavailable(subject, type(error).__name__) from error
 
     async def barrier(self) -> None:
         """Return when the server has taken every subscription made so far.

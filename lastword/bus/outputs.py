@@ -61,7 +61,7 @@ class Outputs:
         try:
             bucket = await self._bucket()
             await bucket.put(name, result)
-        except TRANSIENT as error:
+        except (nats.js.errors.Error, *TRANSIENT) as error:
             raise Unavailable("the result bucket", type(error).__name__) from error
         digest = base64.urlsafe_b64encode(hashlib.sha256(result).digest()).decode()
         return ResultReference(name=name, size=len(result), digest=f"SHA-256={digest}")
