@@ -86,8 +86,8 @@ coverage: $(READY) $(UI) ## Run the tests and show which lines they never reach
 	$(BIN)/coverage report
 
 .PHONY: frontend-test
-frontend-test: $(NODE_READY) ## Lint and test the browser app
-	cd frontend && npm run lint && npm test
+frontend-test: $(UI) ## Check and test the browser app
+	cd frontend && npm run lockfile:check && npm run format:check && npm run lint && npm test && npm run budget:check
 
 .PHONY: e2e
 e2e: $(READY) $(UI) ## Drive the whole system with a real browser
