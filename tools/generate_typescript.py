@@ -45,6 +45,8 @@ FRAMES: Final = (
     frames.Ping,
     frames.Resync,
     frames.End,
+    frames.Output,
+    frames.Rejected,
 )
 """The frames of the live streams, told apart by `type`."""
 
@@ -115,7 +117,7 @@ def _declaration(name: str, schema: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _type(schema: dict[str, Any]) -> str:
+def _type(schema: dict[str, Any]) -> str:  # noqa: PLR0911 - one return per form of schema
     match schema:
         case {"$ref": str(name)}:
             return RENAMED.get(name, name)

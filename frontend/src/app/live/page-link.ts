@@ -1,0 +1,52 @@
+import { Service, computed, inject, signal, type Signal } from '@angular/core';
+import { Settings } from '../shared/settings';
+import { Ticker } from '../shared/ticker';
+import { ServerClock } from '../shared/server-clock';
+import { inDoubt, linkSign, truthTime, type LinkSign } from './link-sign';
+import type { LadderState } from './ladder';
+
+/** The one link of the page that is open, as the top bar shows it and clocks go by it. */
+@Service()
+export class PageLink {
+  private readonly settings = inject(Settings);
+  private readonly ticker = inject(Ticker);
+  private readonly clock = inject(ServerClock);
+  private readonly current = signal<{
+    readonly state: Signal<LadderState>;
+    readonly push: () => void;
+  } | null>(null);
+
+  /** Null while no page has a link. */
+  readonly sign = computed<LinkSign | null>(() => {
+    const current = this.current();
+    if (!current) return null;
+    const state = current.state();
+    this.ticker.now();
+    return linkSign(state, Date.now(), this.settings.config().ping_s * 1000);
+  });
+  /** Whether what the page shows may have changed without its knowing. */
+  readonly doubtful = computed(() => {
+    const sign = this.sign();
+    return sign !== null && inDoubt(sign);
+  });
+  readonly offline = computed(() => this.sign()?.kind === 'offline');
+  /** Up to when the page knows, in the server's milliseconds; clocks count to here. */
+  readonly truth = computed(() => {
+    const sign = this.sign();
+    const now = this.ticker.now();
+    if (sign === null || sign.asOf === null) return now;
+    return truthTime(sign, Date.now()) + this.clock.now() - Date.now();
+  });
+
+  /** The page's link from now on; call what is returned when the page goes. */
+  use(state: Signal<LadderState>, push: () => void): () => void {
+    const mine = { state, push };
+    this.current.set(mine);
+    return () => this.current.update((held) => (held === mine ? null : held));
+  }
+
+  /** Tries again now. */
+  push(): void {
+    this.current()?.push();
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * The output of one workflow: loaded in pages, then followed.
+ *
+ * It follows over server-sent events and asks instead wherever they are off or break; after the end it
+ * asks once more, so that the last lines are here, and then never again.
+ */
+import { Service, computed, inject, signal, type DestroyRef } from '@angular/core';
+import { Api } from '../../api/api';
+import type { LogLine, Output } from '../../api/contracts';
+import { Settings } from '../../shared/settings';
+
+/** Messages of one question; each brings one line or more. */
+const PAGE = 1_000;
+/** Lines kept; older ones are left out and said so. */
+const MOST_LINES = 50_000;
+
+export interface Line extends LogLine {
+  readonly number: number;
+}
+
+@Service({ autoProvided: false })
+export class LogStore {
+  private readonly api = inject(Api);
+  private readonly settings = inject(Settings);
+  private readonly held = signal<readonly Line[]>([]);
+  private readonly cut = signal(0);
+  private readonly wrong = signal<unknown>(null);
+  private readonly following = signal(true);
+  private readonly over = signal(false);
+  private readonly first = signal(false);
+
+  readonly lines = this.held.asReadonly();
+  readonly count = computed(() => this.held().length);
+  /** Lines that were left out, here or where they came from. */
+  readonly left = this.cut.asReadonly();
+  readonly error = this.wrong.asReadonly();
+  readonly follows = this.following.asReadonly();
+  /** Whether the first lines are here. */
+  readonly ready = this.first.asReadonly();
+  /** Whether nothing can follow. */
+  readonly complete = this.over.asReadonly();
+
+  private id = '';
+  private cursor: string | null = null;
+  private source: EventSource | null = null;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private visit = 0;
+  private hasEnded = false;
+  private number = 0;
+
+  /** Loads and follows until `until` is destroyed. */
+  follow(id: string, until: Pick<DestroyRef, 'onDestroy'>): void {
+    const mine = ++this.visit;
+    this.id = id;
+    this.cursor = null;
+    this.number = 0;
+    this.hasEnded = false;
+    this.held.set([]);
+    this.cut.set(0);
+    this.over.set(false);
+    this.first.set(false);
+    this.wrong.set(null);
+    until.onDestroy(() => {
+      this.visit += 1;
+      this.hush();
+    });
+    void this.catchUp(mine);
+  }
+
+  /** Tells that the workflow has ended, so that the following can. */
+  ended(ended: boolean): void {
+    if (!ended || this.hasEnded) return;
+    this.hasEnded = true;
+    this.hush();
+    void this.catchUp(this.visit);
+  }
+
+  toggleFollow(): void {
+    this.following.update((on) => !on);
+  }
+
+  setFollow(on: boolean): void {
+    this.following.set(on);
+  }
+
+  private async catchUp(mine: number): Promise<void> {
+    try {
+      for (;;) {
+        const page = await this.api.logs(this.id, this.cursor, PAGE);
+        if (mine !== this.visit) return;
+        this.add(page.items, page.dropped ?? 0);
+        this.first.set(true);
+        this.wrong.set(null);
+        const more = page.next_cursor !== null && page.next_cursor !== this.cursor;
+        if (page.next_cursor !== null) this.cursor = page.next_cursor;
+        if (!more || page.items.length < PAGE) break;
+      }
+      if (this.hasEnded) this.over.set(true);
+      else this.listen(mine);
+    } catch (error) {
+      if (mine !== this.visit) return;
+      this.wrong.set(error);
+      this.first.set(true);
+      if (!this.hasEnded) this.later(mine);
+    }
+  }
+
+  private listen(mine: number): void {
+    if (!this.settings.config().sse || !('EventSource' in globalThis)) {
+      this.later(mine);
+      return;
+    }
+    const after = this.cursor === null ? '' : `?after=${encodeURIComponent(this.cursor)}`;
+    const source = new EventSource(`/events/workflows/${encodeURIComponent(this.id)}/logs${after}`);
+    this.source = source;
+    source.addEventListener('output', (event: MessageEvent<string>) => {
+      const output = mine === this.visit ? read(event.data) : null;
+      if (!output) return;
+      this.cursor = output.cursor;
+      this.add(output.lines, output.dropped ?? 0);
+    });
+    source.onerror = () => {
+      source.close();
+      if (this.source === source) this.source = null;
+      if (mine === this.visit && !this.hasEnded) this.later(mine);
+    };
+  }
+
+  private later(mine: number): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => void this.catchUp(mine), this.settings.config().poll_s * 1000);
+  }
+
+  private hush(): void {
+    clearTimeout(this.timer);
+    this.source?.close();
+    this.source = null;
+  }
+
+  private add(lines: readonly LogLine[], dropped: number): void {
+    if (dropped > 0) this.cut.update((count) => count + dropped);
+    if (lines.length === 0) return;
+    const fresh = lines.map((line): Line => ({ ...line, number: ++this.number }));
+    const all = [...this.held(), ...fresh];
+    const excess = all.length - MOST_LINES;
+    if (excess > 0) this.cut.update((count) => count + excess);
+    this.held.set(excess > 0 ? all.slice(excess) : all);
+  }
+}
+
+function read(data: string): Output | null {
+  try {
+    return JSON.parse(data) as Output;
+  } catch {
+    return null;
+  }
+}

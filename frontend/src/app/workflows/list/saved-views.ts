@@ -1,0 +1,37 @@
+import { Service, signal } from '@angular/core';
+import { recall, remember } from '../../shared/memory';
+import { EVERYTHING, type ListFilter } from './list-query';
+
+/** A filter that someone gave a name. */
+export interface SavedView {
+  readonly name: string;
+  readonly filter: ListFilter;
+}
+
+/** Views that come with the app. */
+export const BUILT_IN: readonly SavedView[] = [
+  { name: 'Everything', filter: EVERYTHING },
+  { name: 'Live', filter: { ...EVERYTHING, statuses: ['pending', 'running', 'cancelling'] } },
+  { name: 'Failed today', filter: { ...EVERYTHING, statuses: ['failed'], since: '24h' } },
+];
+
+const KEY = 'lastword.views';
+
+/** Named filters, kept in this browser. */
+@Service()
+export class SavedViews {
+  private readonly kept = signal<readonly SavedView[]>(
+    recall<readonly SavedView[]>(KEY, []).filter((view) => !!view.name && !!view.filter),
+  );
+  readonly own = this.kept.asReadonly();
+
+  save(name: string, filter: ListFilter): void {
+    this.kept.update((views) => [...views.filter((view) => view.name !== name), { name, filter }]);
+    remember(KEY, this.kept());
+  }
+
+  remove(name: string): void {
+    this.kept.update((views) => views.filter((view) => view.name !== name));
+    remember(KEY, this.kept());
+  }
+}
