@@ -143,6 +143,7 @@ class OneWorkflow implements Watched, Source {
 
   /** Positions of another log mean nothing here: whatever comes next is the truth. */
   private enterEpoch(epoch: string): void {
+    if (epoch === '') return; // nobody has said
     if (this.epoch !== null && this.epoch !== epoch) {
       this.heard = null;
       this.etag = null;
