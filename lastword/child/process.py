@@ -233,15 +233,15 @@ class Child:
         self._exited_at = datetime.now(UTC)
         self._exited_at_s = time.monotonic()
         self._loop.remove_reader(self._forked.pidfd)
-        if self._forked.status.done():
-            self._finish(self._forked.status.result())
+        self._conclude(self._forked.status)
 
     def _conclude(self, status: "asyncio.Future[ExitStatus | None]") -> None:
-        if self._exited_at is not None:
+        """Finish once both the pidfd and the fork server have spoken, in whichever order."""
+        if self._exited_at is not None and status.done() and not self._ended.done():
             self._finish(status.result())
 
     def _finish(self, status: ExitStatus | None) -> None:
-        """Judge how it ended: both the pidfd and the fork server have spoken."""
+        """Read what is left, close everything and judge how it ended. Once."""
         if status is None:  # the server died: nobody else has killed what the work's tools had started
             self._signal_group(signal.SIGKILL)
         while self._read(self._forked.voice, self._hear):

@@ -15,8 +15,10 @@ from the server     `{"ready": pid, ...}`                     everything is impo
 ==================  ========================================  =====================================
 
 A dead process is kept as a zombie until it is released, so its number and that of its group stay its own
-while anyone may still signal them.  When the executor's end of the socket closes (it was killed, perhaps)
-every process group is killed.  When this server is killed, its processes die by PR_SET_PDEATHSIG.
+while anyone may still signal them.  Programs that outlive the process which started them become this
+server's children (it is their subreaper), so that they leave no zombies where init does not care.  When the
+executor's end of the socket closes (it was killed, perhaps) every process group is killed.  When this server
+is killed, its processes die by PR_SET_PDEATHSIG.
 """
 
 import contextlib
@@ -32,7 +34,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from lastword.child.inside.process import live
+from lastword.child.inside.process import adopt_orphans, children, live
 
 __all__ = ["serve"]
 
@@ -40,6 +42,7 @@ __all__ = ["serve"]
 def serve(control: socket.socket, *, preload: Sequence[str], forget: Sequence[str]) -> NoReturn:
     """Import `preload`, forget the variables `forget`, and serve until the other end closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the executor's to handle
+    adopt_orphans()
     failures = [failure for failure in map(_try_import, preload) if failure]
     for name in forget:
         os.environ.pop(name, None)
@@ -134,6 +137,14 @@ class _ForkServer:
             del self._numbers[pid]
             self._ended[number] = pid
             self._say({"ended": number, "status": info.si_status, "signal": info.si_code != os.CLD_EXITED})
+        self._bury_orphans()
+
+    def _bury_orphans(self) -> None:
+        known = {*self._numbers, *self._ended.values()}
+        for pid in children():
+            if pid not in known:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
 
     def _say(self, message: dict[str, Any]) -> None:
         try:

@@ -20,10 +20,11 @@ from typing import Any, NoReturn
 from lastword.child.inside.runner import Runner
 from lastword.child.inside.voice import Voice
 
-__all__ = ["live"]
+__all__ = ["adopt_orphans", "children", "live"]
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
+_PR_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -46,6 +47,20 @@ def live(server: int, work_fd: int, voice_fd: int, out_fd: int, err_fd: int) -> 
     for stream in (sys.stdout, sys.stderr):
         _flush(stream)
     os._exit(code)  # without waiting for the threads and exit handlers of tools
+
+
+def adopt_orphans() -> None:
+    """Become the parent of processes whose own has ended, in place of init."""
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def children() -> list[int]:
+    """Return the numbers of this process's children; none where the kernel does not tell."""
+    try:
+        listed = Path(f"/proc/self/task/{os.getpid()}/children").read_text("ascii")
+    except OSError:
+        return []
+    return [int(pid) for pid in listed.split()]
 
 
 def _die_with(server: int) -> None:

@@ -207,8 +207,11 @@ def _read(annotation: Any, definitions: dict[str, Any]) -> tuple[dict[str, Any],
         return _read_with_pydantic(annotation, definitions)
     try:
         import msgspec
-    except ImportError:  # an interpreter of the project's own, which has pydantic with CrewAI
-        return _read_with_pydantic(annotation, definitions)
+    except ImportError:  # an interpreter of the project's own, which has pydantic if it has CrewAI
+        try:
+            return _read_with_pydantic(annotation, definitions)
+        except ImportError:
+            return _read_plainly(annotation)
     (schema,), components = msgspec.json.schema_components([annotation], ref_template=_REFERENCE)
     definitions.update(components)
     return schema, lambda value: msgspec.convert(value, annotation)
@@ -225,6 +228,32 @@ def _read_with_pydantic(annotation: Any, definitions: dict[str, Any]) -> tuple[d
     schema: dict[str, Any] = adapter.json_schema(ref_template=_REFERENCE_PYDANTIC)
     definitions.update(schema.pop("$defs", {}))
     return schema, adapter.validate_python
+
+
+def _read_plainly(annotation: Any) -> tuple[dict[str, Any], Convert]:
+    """Do without either: the simple types are checked, anything else is taken as it comes."""
+    plain_type = typing.get_origin(annotation) or annotation
+    name = _PLAIN.get(plain_type)
+    if name is None:
+        return {}, _same
+
+    def check(value: Any) -> Any:
+        is_bool = isinstance(value, bool) and plain_type is not bool
+        if is_bool or not isinstance(value, (int, float) if plain_type is float else plain_type):
+            raise ValueError(f"Expected `{plain_type.__name__}`, got `{type(value).__name__}`")
+        return value
+
+    return {"type": name}, check
+
+
+_PLAIN: dict[Any, str] = {
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    list: "array",
+    dict: "object",
+}
 
 
 def _mentions_pydantic(annotation: Any) -> bool:
