@@ -18,7 +18,6 @@ UI_SOURCES := $(shell find frontend -type f -not -path '*/node_modules/*' -not -
 FRONTEND_TEST := frontend-test
 endif
 E2E := $(if $(wildcard tests/e2e/test_*.py),e2e)
-BENCH := $(wildcard tests/bench)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -96,7 +95,7 @@ e2e: $(READY) $(UI) ## Drive the whole system with a real browser
 
 .PHONY: bench
 bench: $(READY) ## Measure how fast the truth is told, against the floor of the same run
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m bench
 
 ##@ Make
 
