@@ -5,20 +5,23 @@ compare-and-set.  When another supervisor was first it reads and decides again, 
 about the state that it follows.
 
 Standing entries are remembered, because most reports follow one another closely.  A memory may be old;
-that costs a refused append at most, since an event is only ever *refused* after a look at the log itself.
+that costs a refused append at most, since an event is only ever refused, or called a repetition, after a look
+at the log itself.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import structlog
 
-from lastword.bus import Conflict, StatusLog, TooLarge
-from lastword.contracts.events import Error, Event
-from lastword.contracts.moves import IllegalMove, Refusal
+from lastword.actors.bulk import record_without_bulk
+from lastword.actors.ports import Ledger
+from lastword.bus import Conflict, TooLarge
+from lastword.contracts.events import Cancelled, Error, Event, Failed, Lost, QueueTimedOut, Succeeded
+from lastword.contracts.moves import IllegalMove
 from lastword.contracts.records import Entry, Record, advance
 from lastword.contracts.statuses import ErrorCode, Status
 from lastword.telemetry.metrics import Metrics
@@ -28,14 +31,29 @@ __all__ = ["Registrar"]
 log = structlog.get_logger(__name__)
 
 ABRUPT: Final = frozenset({ErrorCode.ABRUPT_EXIT, ErrorCode.EXIT_WITHOUT_RESULT})
-REMEMBERED: Final = 20_000  # entries; some 2 KiB each
+REMEMBERED: Final = 20_000  # workflows that have not ended; some 2 KiB each, with their inputs
+VERDICTS: Final[dict[type[Event], Status]] = {
+    Succeeded: Status.SUCCESS,
+    Failed: Status.FAILED,
+    Cancelled: Status.CANCELLED,
+    Lost: Status.FAILED,
+    QueueTimedOut: Status.FAILED,
+}
+"""Events that say how a workflow ended.  A wish to cancel is none, even where it ends a pending one."""
+
+
+class _Proposal(NamedTuple):
+    """A record to append, and the entry that it was decided upon."""
+
+    record: Record
+    after: Entry | None
 
 
 class Registrar:
     """Accepts events and appends what follows from them."""
 
-    def __init__(self, status_log: StatusLog, metrics: Metrics, *, now: Callable[[], datetime]) -> None:
-        self._log = status_log
+    def __init__(self, ledger: Ledger, metrics: Metrics, *, now: Callable[[], datetime]) -> None:
+        self._log = ledger
         self._metrics = metrics
         self._now = now
         self._standing: OrderedDict[str, Entry] = OrderedDict()
@@ -43,35 +61,28 @@ class Registrar:
     async def accept(self, workflow_id: str, event: Event, *, event_id: str, actor: str) -> Entry:
         """Return the entry that the event led to; raise `IllegalMove` where it changes nothing.
 
-        The same event again (by `event_id`) is answered with what stands: twice equals once.
+        The same event again (by `event_id`), and the same verdict under another id, are answered with what
+        stands: twice equals once.
         """
         while True:
-            entry = await self._read(workflow_id)
-            if entry is not None and entry.record.event == event_id:
-                return entry
-            try:
-                proposed = self._advance(entry, event, workflow_id, event_id, actor)
-            except IllegalMove:
-                if await self._is_current(workflow_id, entry):
-                    raise
-                continue
+            decided = await self._decide(workflow_id, event, event_id, actor)
+            if isinstance(decided, Entry):
+                return decided
+            proposed = decided.record
             if proposed.status.is_terminal:
-                finished_at = proposed.finished_at or self._now()
-                final = await self.finalize_workflow_status(
+                accepted = await self.finalize_workflow_status(
                     workflow_id,
                     proposed.status,
-                    finished_at,
+                    proposed.finished_at or self._now(),
                     proposed.error,
                     event=event,
                     event_id=event_id,
                     actor=actor,
                 )
-                if final is not None:
-                    return final
-                continue
-            appended = await self._append(proposed, after=entry)
-            if appended is not None:
-                return appended
+            else:
+                accepted = await self._append(proposed, after=decided.after)
+            if accepted is not None:
+                return accepted
 
     async def finalize_workflow_status(
         self,
@@ -91,21 +102,13 @@ class Registrar:
         `terminal_status`, because the workflow has moved in between; the caller then decides again.
         """
         while True:
-            entry = await self._read(workflow_id)
-            if entry is not None and _says_already(entry.record, terminal_status, error, event_id):
-                return entry
-            try:
-                proposed = self._advance(entry, event, workflow_id, event_id, actor)
-            except IllegalMove as refusal:
-                if not await self._is_current(workflow_id, entry):
-                    continue
-                if refusal.reason is Refusal.TERMINAL:
-                    raise
+            decided = await self._decide(workflow_id, event, event_id, actor)
+            if isinstance(decided, Entry):
+                return decided
+            if decided.record.status is not terminal_status:
                 return None
-            if proposed.status is not terminal_status:
-                return None
-            proposed = msgspec.structs.replace(proposed, finished_at=finished_at, error=error)
-            appended = await self._append(proposed, after=entry)
+            final = msgspec.structs.replace(decided.record, finished_at=finished_at, error=error)
+            appended = await self._append(final, after=decided.after)
             if appended is not None:
                 return appended
 
@@ -127,25 +130,48 @@ class Registrar:
         current = await self.standing(workflow_id)
         return (current.position if current else 0) == (entry.position if entry else 0)
 
-    def _advance(
-        self, entry: Entry | None, event: Event, workflow_id: str, event_id: str, actor: str
-    ) -> Record:
-        return advance(entry, event, workflow_id=workflow_id, event_id=event_id, actor=actor, at=self._now())
+    async def _decide(self, workflow_id: str, event: Event, event_id: str, actor: str) -> "Entry | _Proposal":
+        """Return what should follow, or the entry that stands where the event was accepted already.
+
+        Raises `IllegalMove`, as the log stands now.
+        """
+        while True:
+            entry = await self._read(workflow_id)
+            refusal: IllegalMove | None = None
+            if entry is None or entry.record.event != event_id:
+                try:
+                    record = advance(
+                        entry, event, workflow_id=workflow_id, event_id=event_id, actor=actor, at=self._now()
+                    )
+                except IllegalMove as why:
+                    refusal = why
+                else:
+                    return _Proposal(record, entry)
+            if not await self._is_current(workflow_id, entry):
+                continue
+            if entry is not None and (refusal is None or _says_already(entry.record, event)):
+                return entry
+            if refusal is not None:
+                raise refusal
 
     async def _append(self, record: Record, *, after: Entry | None) -> Entry | None:
         """Append; return None where another record came first."""
-        expected = after.position if after else 0
         try:
-            entry = await self._log.append(record, expected=expected)
+            entry = await self._append_somehow(record, expected=after.position if after else 0)
         except Conflict:
             self._forget(record.id)
             return None
-        except TooLarge:
-            # What a status says matters more than what comes with it: leave the bulk out, and say so.
-            entry = await self._log.append(_without_bulk(record), expected=expected)
         self._remember(entry)
         self._tell(entry, after)
         return entry
+
+    async def _append_somehow(self, record: Record, *, expected: int) -> Entry:
+        """Append the record, without its bulk where that is too much."""
+        try:
+            return await self._log.append(record, expected=expected)
+        except TooLarge as error:
+            log.warning("record.trimmed", workflow=record.id, status=record.status, why=str(error))
+            return await self._log.append(record_without_bulk(record), expected=expected)
 
     def _tell(self, entry: Entry, after: Entry | None) -> None:
         """Write the one canonical line of a transition, and count it."""
@@ -167,6 +193,10 @@ class Registrar:
         )
 
     def _remember(self, entry: Entry) -> None:
+        """Keep the entry, unless little can follow: what has ended is the bulkiest, and seldom asked for."""
+        if entry.record.status.is_terminal:
+            self._forget(entry.record.id)
+            return
         self._standing[entry.record.id] = entry
         self._standing.move_to_end(entry.record.id)
         if len(self._standing) > REMEMBERED:
@@ -176,19 +206,14 @@ class Registrar:
         self._standing.pop(workflow_id, None)
 
 
-def _says_already(record: Record, status: Status, error: Error | None, event_id: str) -> bool:
-    """Whether the record is this verdict: by its event, or by saying the same."""
-    if record.event == event_id:
-        return True
-    same_code = (record.error.code if record.error else None) == (error.code if error else None)
-    return record.status is status and same_code
+def _says_already(record: Record, event: Event) -> bool:
+    """Whether the event says, of the same lease, that the workflow ended as the record has it."""
+    if VERDICTS.get(type(event)) is not record.status:
+        return False
+    spoken_of = getattr(event, "lease", None)
+    error: Error | None = getattr(event, "error", None)
+    return spoken_of == record.lease and _code(error) is _code(record.error)
 
 
-def _without_bulk(record: Record) -> Record:
-    return msgspec.structs.replace(
-        record,
-        result=None,
-        progress=None,
-        inputs={},
-        warnings=("Inputs, progress and result were left out: the record would have been too large.",),
-    )
+def _code(error: Error | None) -> ErrorCode | None:
+    return error.code if error is not None else None
