@@ -28,7 +28,8 @@ Scope = Any
 Receive = Any
 Send = Any
 ONE: Final = "/workflows/"
-STREAMS: Final = ("/ws/", "/events/")
+SOCKETS: Final = "/ws/"
+STREAMS: Final = (SOCKETS, "/events/")
 HEEDED: Final = frozenset({b"host", b"origin", b"authorization", b"cookie"})
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -81,6 +82,10 @@ class Gate:
             if lane and await self._fast(scope, send, path, started):
                 return
             self._check_role(role, method, path)
+            if (
+                path.startswith(SOCKETS) and not is_socket
+            ):  # here, since the router knows no methods of a socket
+                raise refuse("upgrade_required", "This is a WebSocket.", headers={"upgrade": "websocket"})
         except Refusal as refusal:
             code = CLOSE_CODES.get(refusal.body.code) if is_socket else None
             if code is not None:
@@ -134,7 +139,7 @@ class Gate:
             status, sent, body = 200, shown.headers, shown.body
         await send({"type": "http.response.start", "status": status, "headers": sent})
         await send({"type": "http.response.body", "body": body})
-        self._metrics.count("GET", "/workflows/{workflow_id:str}", status, time.perf_counter() - started)
+        self._metrics.count("GET", "/workflows/{workflow_id}", status, time.perf_counter() - started)
         return True
 
     def _check_role(self, role: Role | None, method: str, path: str) -> None:

@@ -24,7 +24,7 @@ from lastword.http.limits import Turnstile
 from lastword.http.operation import KEY, STREAM, Operation
 from lastword.http.packets import EXTENSION, Wire, encode
 from lastword.http.ports import LogReader, Outputs
-from lastword.http.problems import PROBLEM_JSON, Refusal, headers_of, refuse, unavailable
+from lastword.http.problems import PROBLEM_JSON, SHOWN, Refusal, headers_of, refuse, unavailable
 from lastword.http.reader import Reader, parse_since
 from lastword.http.requests import AfterQuery, StreamQuery, parse_query
 from lastword.http.settings import HttpSettings
@@ -59,7 +59,7 @@ REASON_BYTES: Final = 123  # of a close frame (RFC 6455, section 5.5)
 async def deny(scope: Scope, send: Send, refusal: Refusal) -> None:
     """Answer a request, or a WebSocket handshake, with a problem."""
     body = refusal.body
-    payload = encode(msgspec.structs.replace(body, instance=scope["path"]))
+    payload = encode(msgspec.structs.replace(body, instance=scope["path"][:SHOWN]))
     headers = [
         (name.encode(), value.encode()) for name, value in {**headers_of(body), **refusal.headers}.items()
     ]
@@ -223,8 +223,6 @@ class LiveRoutes:
             stream.close()
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send, make: Callable[[], Stream]) -> None:
-        if scope["type"] != "websocket":
-            raise refuse("upgrade_required", "This is a WebSocket.", headers={"upgrade": "websocket"})
         raw = scope.get(RAW_SEND, send)
         try:
             self._check(offered=self._settings.ws, other="server-sent events")

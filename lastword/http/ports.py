@@ -3,7 +3,6 @@
 The bus and the storage satisfy them, and so do the tests' fakes.
 """
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from lastword.contracts.events import ResultReference
@@ -33,10 +32,6 @@ class LogReader(Protocol):
 
     async def read(self, workflow_id: str) -> Entry | None:
         """Return the last record from the log's leader: what was acknowledged before is seen."""
-        ...
-
-    async def read_many(self, workflow_ids: Sequence[str]) -> dict[str, Entry]:
-        """Return the last records of several workflows; those unknown are left out."""
         ...
 
     async def head(self) -> Head:

@@ -20,11 +20,22 @@ from lastword.contracts.views import Workflow, view
 from lastword.http.packets import encode
 from lastword.storage import BadQuery, DatabaseUnavailable
 
-__all__ = ["CODES", "PROBLEM_JSON", "ProblemBody", "Refusal", "answer", "as_body", "handlers", "refuse"]
+__all__ = [
+    "CODES",
+    "PROBLEM_JSON",
+    "SHOWN",
+    "ProblemBody",
+    "Refusal",
+    "answer",
+    "as_body",
+    "handlers",
+    "refuse",
+]
 
 log = structlog.get_logger(__name__)
 
 PROBLEM_JSON: Final = "application/problem+json"
+SHOWN: Final = 200  # characters of a path that are repeated
 
 CODES: Final[dict[str, tuple[int, str]]] = {
     "malformed_json": (400, "The body is not JSON"),
@@ -141,7 +152,7 @@ def headers_of(body: ProblemBody) -> dict[str, str]:
 
 def answer(body: ProblemBody, *, path: str, headers: dict[str, str] | None = None) -> Response[bytes]:
     """Return the response that carries a problem."""
-    placed = msgspec.structs.replace(body, instance=path)
+    placed = msgspec.structs.replace(body, instance=path[:SHOWN])
     return Response(
         encode(placed),
         status_code=body.status,

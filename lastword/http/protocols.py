@@ -18,6 +18,9 @@ __all__ = ["EdgeHttp", "EdgeWebSocket"]
 
 ABORT_S: Final = 1.0  # how long an evicted client may take to read its close frame
 HEADERS_S: Final = 10.0  # how long a request's headers and body may take to come
+MAX_HEADER_BYTES: Final = 65_536  # of one request
+MAX_LINE_BYTES: Final = 8_000  # of a handshake; the WebSocket library takes lines of 8,192
+MAX_HEADERS: Final = 100  # of a handshake; the WebSocket library takes 128
 UNACKED_MS: Final = 30_000  # after which the kernel gives up on a peer that acknowledges nothing
 
 
@@ -27,7 +30,7 @@ class EdgeWebSocket(WebSocketsSansIOProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Set the socket up."""
         super().connection_made(transport)
-        _give_up_on_the_dead(transport)
+        _tune(transport)
 
     def handle_connect(self, event: Any) -> None:
         """Offer the extension."""
@@ -76,11 +79,13 @@ class EdgeHttp(HttpToolsProtocol):
     """Bounds how long a request may take to arrive."""
 
     _deadline: asyncio.TimerHandle | None = None
+    _in_headers = False
+    _header_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Set the socket up, and begin to wait for headers."""
         super().connection_made(transport)
-        _give_up_on_the_dead(transport)
+        _tune(transport)
         self._expect_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -88,15 +93,26 @@ class EdgeHttp(HttpToolsProtocol):
         self._stop_waiting()
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, while the headers stay within their bound."""
+        super().data_received(data)
+        if self._in_headers:
+            self._header_bytes += len(data)
+            if self._header_bytes > MAX_HEADER_BYTES:
+                self._refuse(b"431 Request Header Fields Too Large")
+
     def on_message_begin(self) -> None:
         """Offer the extension; the rest of the request must come soon."""
         super().on_message_begin()
+        self._in_headers = True
+        self._header_bytes = 0
         cast("dict[str, Any]", self.scope)["extensions"] = {EXTENSION: self}
         self._stop_waiting()
         self._expect_request()
 
     def on_headers_complete(self) -> None:
         """Let the answer take prepared chunks."""
+        self._in_headers = False
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before:
@@ -109,9 +125,16 @@ class EdgeHttp(HttpToolsProtocol):
         super().on_message_complete()
 
     def handle_websocket_upgrade(self) -> None:
-        """Hand the connection over."""
+        """Hand the connection over, unless the WebSocket library would choke on the handshake's length."""
         self._stop_waiting()
-        super().handle_websocket_upgrade()
+        if len(self.url) > MAX_LINE_BYTES:
+            self._refuse(b"414 URI Too Long")
+        elif len(self.headers) > MAX_HEADERS or any(
+            len(name) + len(value) > MAX_LINE_BYTES for name, value in self.headers
+        ):
+            self._refuse(b"431 Request Header Fields Too Large")
+        else:
+            super().handle_websocket_upgrade()
 
     def evict(self, _code: int, _reason: str) -> None:
         """End the connection of a client that does not read; SSE has no words for why."""
@@ -129,14 +152,26 @@ class EdgeHttp(HttpToolsProtocol):
         if not self.transport.is_closing():
             cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first request
             if cycle is None or cycle.response_complete:
-                self.transport.write(
-                    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-                )
-            self.transport.close()
+                self._refuse(b"408 Request Timeout")
+            else:
+                self.transport.close()
+
+    def _refuse(self, status: bytes) -> None:
+        """End the connection with a bare answer: there is no whole request that could be routed."""
+        self._in_headers = False
+        self.transport.write(b"HTTP/1.1 %b\r\nconnection: close\r\ncontent-length: 0\r\n\r\n" % status)
+        self.transport.close()
 
 
-def _give_up_on_the_dead(transport: asyncio.BaseTransport) -> None:
-    """Let the kernel end connections whose peer is gone without a word: no timer per client must ask."""
+def _tune(transport: asyncio.BaseTransport) -> None:
+    """Send at once, and let the kernel end connections whose peer is gone without a word.
+
+    asyncio turns Nagle's algorithm off only on sockets that were made with the protocol's number, which an
+    inherited one may not have; with it on, each answer waits 40 ms for the client's acknowledgement.
+    """
     sock = transport.get_extra_info("socket")
-    if sock is not None and hasattr(socket, "TCP_USER_TIMEOUT") and sock.family != socket.AF_UNIX:
+    if sock is None or sock.family == socket.AF_UNIX:
+        return
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKED_MS)

@@ -1,5 +1,7 @@
 """Reading one workflow: from memory while the feed is current, else from the log's leader."""
 
+import asyncio
+
 from lastword.contracts.ids import is_token
 from lastword.contracts.records import Entry
 from lastword.http.cells import Cell
@@ -107,9 +109,11 @@ class Reader:
                 found[workflow_id] = cell
             else:
                 missing.append(workflow_id)
-        if missing:
-            for workflow_id, entry in (await self._log.read_many(missing)).items():
-                found[workflow_id] = hub.adopt(entry)
+        # Not one batched get: on a cluster a follower may answer that, and memory must not begin with an
+        # old record.
+        for entry in await asyncio.gather(*(self._log.read(workflow_id) for workflow_id in missing)):
+            if entry is not None:
+                found[entry.record.id] = hub.adopt(entry)
         return found
 
     async def settle(self, cell: Cell) -> None:

@@ -66,12 +66,14 @@ class EdgeServer(uvicorn.Server):
                 log_level="warning",
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # anyone could name any address
                 timeout_keep_alive=30,
                 backlog=BACKLOG,
             )
         )
         self._hub = hub
         self._settings = settings
+        self._asked = asyncio.Event()
         self._socket = listening
 
     def bind(self) -> str:
@@ -96,17 +98,37 @@ class EdgeServer(uvicorn.Server):
         """Leave signals alone."""
         yield
 
+    def stop(self) -> None:
+        """Ask the server to drain and end."""
+        self.should_exit = True
+        self._asked.set()
+
     async def run_until_stopped(self) -> None:
-        """Serve until `should_exit`, or until cancelled; either way the streams are drained."""
+        """Serve until `stop`, or until cancelled; either way the streams are drained."""
         self.bind()
         taken = [self._socket] if self._socket is not None else None
         serving = asyncio.create_task(self.serve(sockets=taken), name="edge server")
+        clock = asyncio.create_task(self._hub.keep_time(), name="edge clock")
         try:
-            await asyncio.shield(serving)
-        except asyncio.CancelledError:
-            self.should_exit = True
-            await serving
-            raise
+            await asyncio.wait({serving, clock}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self.stop()
+            await asyncio.wait({serving})
+            clock.cancel()
+            await asyncio.wait({clock})
+        for task in (serving, clock):  # a clock that has crashed must not go unnoticed
+            if not task.cancelled():
+                task.result()
+
+    async def main_loop(self) -> None:
+        """Renew the `Date` header every second, and otherwise sleep until asked to stop."""
+        while not self.should_exit:
+            await self.on_tick(0)
+            try:
+                async with asyncio.timeout(1.0):
+                    await self._asked.wait()
+            except TimeoutError:
+                pass
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening, end every stream with a proper last frame, and give the rest a moment."""
@@ -137,17 +159,15 @@ async def open_edge(
     """Serve `app` while the block runs; yields the server once it listens (see `EdgeServer.url`)."""
     server = EdgeServer(app, hub=hub, settings=settings, listening=listening)
     server.bind()
-    async with asyncio.TaskGroup() as group:
-        time_keeper = group.create_task(hub.keep_time(), name="edge clock")
-        serving = group.create_task(server.run_until_stopped(), name="edge")
-        try:
-            while not server.started and not serving.done():  # noqa: ASYNC110  uvicorn has no event
-                await asyncio.sleep(0.005)
-            yield server
-        finally:
-            server.should_exit = True
-            await asyncio.wait([serving])
-            time_keeper.cancel()
+    serving = asyncio.create_task(server.run_until_stopped(), name="edge")
+    try:
+        while not server.started and not serving.done():  # noqa: ASYNC110  uvicorn has no event
+            await asyncio.sleep(0.005)
+        yield server
+    finally:
+        server.stop()
+        await asyncio.wait({serving})
+    serving.result()
 
 
 async def serve_edge(
@@ -163,15 +183,26 @@ async def serve_edge(
 
     Raises `InsecureBind` and `CannotBind`, whose messages name the remedy.
     """
-    async with open_edge(app, hub=hub, settings=settings, listening=listening) as server:
-        if started is not None:
-            started(server.url)
-        await (stop or asyncio.Event()).wait()
+    server = EdgeServer(app, hub=hub, settings=settings, listening=listening)
+    url = server.bind()
+    serving = asyncio.create_task(server.run_until_stopped(), name="edge")
+    asked = asyncio.create_task((stop or asyncio.Event()).wait(), name="edge stop")
+    try:
+        while not server.started and not serving.done():  # noqa: ASYNC110  uvicorn has no event
+            await asyncio.sleep(0.005)
+        if started is not None and server.started:
+            started(url)
+        await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        asked.cancel()
+        server.stop()
+        await asyncio.wait({serving, asked})
+    serving.result()
 
 
 def _take_port(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    taken = socket.socket(family, socket.SOCK_STREAM)
+    taken = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind((host, port))

@@ -341,10 +341,11 @@ class ManyWorkflows(_Base):
             packets.append(Packet("resync", encode(Resync(reason="too_long_ago"))))
         cells: dict[str, Cell] = {}
         before: dict[str, Entry] = {}
+        latest = {entry.record.id: entry for entry in missed or ()}
         for entry in missed or ():
             workflow_id = entry.record.id
             if self._filter.shows(entry):
-                cell = hub.find(workflow_id) or hub.adopt(entry)
+                cell = hub.find(workflow_id) or hub.adopt(latest[workflow_id])
                 cells[workflow_id] = cell
                 packets += hub.status_packets(entry, cell, before.get(workflow_id))
             before[workflow_id] = entry
@@ -372,7 +373,7 @@ class ManyWorkflows(_Base):
             if len(found) > REPLAY_LIMIT or not more:
                 return None
             at = more[-1].position
-        return found + tail
+        return found + tail if len(found) + len(tail) <= REPLAY_LIMIT else None
 
     def _at_least(self) -> int:
         since = self._since
