@@ -73,7 +73,12 @@ def _sqlite(target: SqliteFile) -> AsyncEngine:
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: DBAPIConnection, _record: object) -> None:
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode = WAL")
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            # A new file whose first users come at once: the mode stays in the file, and one of them sets it.
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
         cursor.execute("PRAGMA synchronous = NORMAL")
         cursor.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
         cursor.execute("PRAGMA foreign_keys = ON")
@@ -136,20 +141,30 @@ def _translate(context: ExceptionContext, shown: str) -> StorageError | None:
     """Return our error for one of the driver's; None lets it pass, being a bug or ours already."""
     original: Any = context.original_exception
     reason = str(original).strip() or type(original).__name__
-    state: str = getattr(original, "sqlstate", None) or ""
+    if context.is_pre_ping:  # the pool itself sees that the connection is gone, and makes another
+        return None
     if context.is_disconnect or isinstance(original, OSError):  # which TimeoutError is
         return DatabaseUnavailable(shown, reason)
     if "lastword: " in reason:  # so the messages of our triggers begin
         return Regression(reason.partition("lastword: ")[2])
-    if isinstance(original, sqlite3.Error):
-        code = (getattr(original, "sqlite_errorcode", None) or 0) & 0xFF
-        if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-            return DatabaseBusy(shown, reason)
-        failing = isinstance(original, sqlite3.OperationalError) or code in {
-            sqlite3.SQLITE_NOTADB,
-            sqlite3.SQLITE_CORRUPT,
-        }
-        return DatabaseUnavailable(shown, reason) if failing else None
+    judge = _judge_sqlite if isinstance(original, sqlite3.Error) else _judge_postgres
+    kind = judge(original)
+    return kind(shown, reason) if kind is not None else None
+
+
+def _judge_sqlite(error: sqlite3.Error) -> type[DatabaseUnavailable] | None:
+    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF  # without what extends it
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return DatabaseBusy
+    unusable = isinstance(error, sqlite3.OperationalError) or code in {
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_CORRUPT,
+    }
+    return DatabaseUnavailable if unusable else None
+
+
+def _judge_postgres(error: Any) -> type[DatabaseUnavailable] | None:
+    state: str = getattr(error, "sqlstate", None) or ""
     if state in _BUSY:
-        return DatabaseBusy(shown, reason)
-    return DatabaseUnavailable(shown, reason) if state.startswith(_UNAVAILABLE) else None
+        return DatabaseBusy
+    return DatabaseUnavailable if state.startswith(_UNAVAILABLE) else None

@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from lastword.storage.database import read_revision
 from lastword.storage.engines import connect
 from lastword.storage.exceptions import (
+    DatabaseUnavailable,
     MigrationFailed,
     NewerThanKnown,
     NotOurs,
@@ -90,9 +91,10 @@ async def _migrate(
         except CommandError as error:
             known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
             raise UnknownRevision(revision, known[::-1], str(error)) from error
+        except DatabaseUnavailable as error:
+            raise MigrationFailed(target.shown, error.reason) from error
         except SQLAlchemyError as error:
-            reason = getattr(error, "orig", None) or error
-            raise MigrationFailed(target.shown, str(reason)) from error
+            raise MigrationFailed(target.shown, str(getattr(error, "orig", None) or error)) from error
         return before
 
     async with connect(target, pool_size=1) as engine:
@@ -106,7 +108,7 @@ async def _migrate(
 def _adopt(connection: sa.Connection, config: Config, target: Target) -> None:
     """Take a table of that name for revision 0001, where lastword has never been."""
     inspector = sa.inspect(connection)
-    if inspector.has_table(VERSION_TABLE) or not inspector.has_table("workflows"):
+    if read_revision(connection) is not None or not inspector.has_table("workflows"):
         return
     columns = {column["name"] for column in inspector.get_columns("workflows")}
     missing = [name for name in LEGACY_COLUMNS if name not in columns]

@@ -105,7 +105,7 @@ PROJECTION: Final = "workflows"
 """The name of the one projection there is."""
 
 # A list is filtered by little and sorted by a time or a name; ties are broken so that a cursor is exact.
-# NULLS FIRST is SQLite's order, and one index then serves both directions on PostgreSQL too.
+# On PostgreSQL the index by `finished_at` is NULLS FIRST, as on SQLite, so that it serves both directions.
 _c = workflows.c
 sa.Index("workflows_by_created_at", _c.created_at, _c.id)
 sa.Index("workflows_by_updated_at", _c.updated_at, _c.id)
