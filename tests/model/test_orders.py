@@ -156,7 +156,7 @@ class Careless(Orders):
 
 
 def test_no_order_breaks_what_must_hold() -> None:
-    """A hundred orders of sixty steps; `HYPOTHESIS_PROFILE=search` takes thousands."""
+    """A hundred orders of sixty steps; `HYPOTHESIS_PROFILE=search` takes a thousand."""
     run_state_machine_as_test(Orders, settings=settings(stateful_step_count=60))
 
 
