@@ -114,7 +114,12 @@ def invoke(arguments: Sequence[str], environ: Mapping[str, str], folder: Path, *
     asked = Session(environ=environ, folder=folder, **session)
     asked.as_json = "--json" in arguments  # known before anything is parsed: usage errors are JSON too
     try:
-        code = main.main(list(arguments), prog_name="lastword", standalone_mode=False, obj=asked)
+        # Not `main.main`: it makes a reader that has gone exit code 1, which here is a failed workflow.
+        with main.make_context("lastword", list(arguments), obj=asked) as context:
+            code = main.invoke(context)
+        sys.stdout.flush()
+    except click.exceptions.Exit as done:  # after --help and --version
+        return done.exit_code
     except (KeyboardInterrupt, click.Abort):
         asked.err.print("interrupted")
         return Exit.INTERRUPTED

@@ -90,7 +90,8 @@ def _remedies(problem: ProblemReport, asked: dict[str, Any]) -> tuple[str, ...]:
         near = difflib.get_close_matches(str(asked.get("definition", "")), problem.known, n=1)
         if near:
             hints.append(f"Did you mean {near[0]}?")
-        hints.append(f"There are: {', '.join(problem.known)}.")
+        if not all(name in problem.detail for name in problem.known):
+            hints.append(f"There are: {', '.join(problem.known)}.")
     elif problem.code == "unknown_definition":
         hints.append("None are known: declare [workflows.<name>] in lastword.toml, and run an executor.")
     typed = asked.get("typed", frozenset[str]())

@@ -15,8 +15,6 @@ __all__ = ["tell"]
 
 def tell(error: Exception, session: Session) -> int:
     """Write `error` to standard error and return the exit code; re-raise what is no failure but a fault."""
-    if isinstance(error, click.exceptions.Exit):
-        return error.exit_code
     if isinstance(error, click.ClickException):
         return _tell_click(error, session)
     if isinstance(error, CommandFailed):

@@ -72,7 +72,7 @@ class Session:
     def hint(self, text: str) -> None:
         """Tell a person at a terminal what could be done next."""
         if not self.as_json and self.err.is_terminal:
-            self.err.print(text, style="dim")
+            self.err.print(text, style="dim", soft_wrap=True)  # a command to copy stays whole
 
 
 def as_line(raw: bytes) -> str:
@@ -83,8 +83,13 @@ def as_line(raw: bytes) -> str:
 def _console(stream: Any) -> "Console":
     from rich.console import Console
 
+    class Piped(Console):
+        def on_broken_pipe(self) -> None:
+            """Leave it to `invoke`: rich would exit with 1, which here means a failed workflow."""
+            raise BrokenPipeError
+
     terminal = stream.isatty()
-    return Console(
+    return Piped(
         file=stream,
         width=None if terminal else PLAIN_WIDTH,
         markup=False,  # text from workflows is no markup

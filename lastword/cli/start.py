@@ -67,7 +67,10 @@ def begin(session: Session, ask: "Ask", *, watched: bool, patience_s: float | No
         return session.run(work)
     except KeyboardInterrupt:
         if not begun:
-            raise
+            session.err.print(
+                "interrupted before the server answered; `lastword list` shows what was started"
+            )
+            return Exit.INTERRUPTED
         return interrupted(session, begun[0])
 
 

@@ -106,7 +106,7 @@ def error_facts(error: Error) -> str:
         facts.append(f"signal {error.signal}")
     if error.exit_code is not None:
         facts.append(f"exit code {error.exit_code}")
-    if error.type is not None:
+    if error.type is not None and not error.message.startswith(error.type.rpartition(".")[2]):
         facts.append(error.type)
     return inert(", ".join(facts))
 

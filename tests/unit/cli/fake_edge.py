@@ -134,7 +134,7 @@ class FakeEdge:
             poll_s=POLL_S,
             epoch=EPOCH,
         )
-        self.answers: dict[tuple[str, str], list[httpx.Response | Exception]] = {}
+        self.answers: dict[tuple[str, str], list[httpx.Response | BaseException]] = {}
         """Answers that come first, by method and path; the last stays."""
         self.requests: list[httpx.Request] = []
         self.etag = 'W/"1"'
@@ -151,7 +151,7 @@ class FakeEdge:
         scripted = self.answers.get((request.method, path))
         if scripted:
             answer = scripted.pop(0) if len(scripted) > 1 else scripted[0]
-            if isinstance(answer, Exception):
+            if isinstance(answer, BaseException):
                 raise answer
             return answer
         if path == "/config":

@@ -101,3 +101,12 @@ def test_an_error_is_told_with_what_goes_with_it() -> None:
     """The code first."""
     error = Error(code=ErrorCode.ABRUPT_EXIT, message="m", signal="SIGKILL")
     assert "abrupt_exit, signal SIGKILL" == error_facts(error)
+
+
+def test_an_exceptions_class_is_not_said_twice() -> None:
+    """Messages begin with it, as Python prints them."""
+    error = Error(code=ErrorCode.EXCEPTION, message="ValueError: it broke", type="ValueError")
+    assert "exception" == error_facts(error)
+    assert "exception, KeyError" == error_facts(
+        Error(code=ErrorCode.EXCEPTION, message="it broke", type="KeyError")
+    )
