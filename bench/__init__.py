@@ -1,1 +1,1 @@
-"""Measurements, each against a floor of the same run. Nothing here is a test: machines are shared and noisy."""
+"""Measurements, each against a floor of the same run: machines are shared and noisy, and nothing is a test."""

@@ -11,7 +11,11 @@ from bench.truth_lag import measure_executor_death, measure_start, measure_truth
 
 
 async def _truth(count: int, deaths: int) -> None:
-    async with running_system() as running, open_listener(running.told["nats"]) as listener, open_floor() as floor:
+    async with (
+        running_system() as running,
+        open_listener(running.told["nats"]) as listener,
+        open_floor() as floor,
+    ):
         bare, rows = await measure_truth_lag(running, listener, floor, count)
         start = await measure_start(running, listener, count)
         death = await measure_executor_death(running, listener, deaths)

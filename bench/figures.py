@@ -39,5 +39,7 @@ def table(floor: Figures, rows: Sequence[Figures]) -> str:
     lines = ["| | n | p50, ms | ± | p99, ms | p50 / floor | p99 / floor |", "|---|---|---|---|---|---|---|"]
     for row in (floor, *rows):
         ratios = f"{row.p50 / floor.p50:.2f} | {row.p99 / floor.p99:.2f}" if row is not floor else "1 | 1"
-        lines.append(f"| {row.name} | {row.count} | {row.p50:.2f} | {row.spread:.2f} | {row.p99:.2f} | {ratios} |")
+        lines.append(
+            f"| {row.name} | {row.count} | {row.p50:.2f} | {row.spread:.2f} | {row.p99:.2f} | {ratios} |"
+        )
     return "\n".join(lines)

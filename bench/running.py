@@ -67,7 +67,7 @@ async def running_system() -> AsyncGenerator[Running, None]:
             "LASTWORD_BUS__PORT": "0",
         }
         with (folder / "up.log").open("wb") as log:
-            process = subprocess.Popen(  # noqa: ASYNC220  before anything is measured
+            process = subprocess.Popen(
                 [sys.executable, "-m", "lastword", "up"],
                 cwd=folder,
                 env=environ,

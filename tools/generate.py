@@ -19,7 +19,7 @@ from lastword.contracts import events, frames, messages, records, views
 from lastword.contracts.moves import EVENTS, MOVES, Moves
 from lastword.contracts.schemas import json_schema
 from lastword.contracts.statuses import Status
-from tools import generate_typescript
+from tools import generate_typescript, settings_reference
 
 __all__ = ["FILES", "main", "render_diagram", "render_schema", "splice", "stale"]
 
@@ -67,6 +67,7 @@ FILES: Final[Mapping[Path, Callable[[], str]]] = {
     ROOT / "docs" / "reference" / "messages.schema.json": render_schema,
     ROOT / "docs" / "explanation" / "statuses.md": _statuses_page,
     generate_typescript.TARGET: generate_typescript.render,
+    settings_reference.TARGET: settings_reference.render,
 }
 """Each generated file, and what makes its text."""
 

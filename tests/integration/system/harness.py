@@ -69,7 +69,9 @@ class System:
         def announced() -> bool:
             items = self.get("/definitions").json()["items"]
             serving = [set(one["definitions"]) for one in self.get("/executors").json()["items"]]
-            return set(names) <= {item["name"] for item in items} and any(set(names) <= one for one in serving)
+            return set(names) <= {item["name"] for item in items} and any(
+                set(names) <= one for one in serving
+            )
 
         self.until(announced, f"the definitions {names}", START_S)
         return self
@@ -84,6 +86,13 @@ class System:
         except subprocess.TimeoutExpired:
             self.destroy()
             raise
+
+    def pull_the_plug(self) -> None:
+        """Kill the keeper, as the death of the terminal's session or the kernel would."""
+        process, self.process = self.process, None
+        assert process is not None
+        process.kill()
+        process.wait()
 
     def destroy(self) -> None:
         """Make sure that nothing is left, however the test ended."""
@@ -181,14 +190,12 @@ class System:
 
     def logged(self, event: str) -> list[dict[str, Any]]:
         """Return the log lines of an event."""
-        found: list[dict[str, Any]] = []
-        for line in (self.folder / "up.log").read_text("utf-8").splitlines():
-            if line.startswith("{") and f'"{event}"' in line:
-                found.append(json.loads(line))
+        lines = (self.folder / "up.log").read_text("utf-8").splitlines()
+        found = [json.loads(line) for line in lines if line.startswith("{") and f'"{event}"' in line]
         return [line for line in found if line.get("event") == event]
 
     def until(self, look: Any, what: str, limit_s: float) -> Any:
-        """Look again and again until something true is seen; fail with the log's end where that takes too long."""
+        """Look until something true is seen; fail with the log's end where that takes too long."""
         until_s = time.monotonic() + limit_s
         while time.monotonic() < until_s:
             try:

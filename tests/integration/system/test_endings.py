@@ -30,7 +30,9 @@ def _cancel(system: System, workflow_id: str) -> None:
 def _kill(system: System, workflow_id: str) -> None:
     system.await_status(workflow_id, "running")
     (started,) = system.until(
-        lambda: [line for line in system.logged("workflow.process_started") if line["workflow"] == workflow_id],
+        lambda: [
+            line for line in system.logged("workflow.process_started") if line["workflow"] == workflow_id
+        ],
         "the process",
         10,
     )
@@ -65,14 +67,18 @@ async def _see_it_end(system: System, workflow_id: str, act: Act) -> tuple[Witne
         return plain, ws, sse
 
 
-def _check(system: System, workflow_id: str, witnesses: tuple[Witness, ...], status: str, code: str | None) -> None:
+def _check(
+    system: System, workflow_id: str, witnesses: tuple[Witness, ...], status: str, code: str | None
+) -> None:
     shown = system.workflow(workflow_id)
     assert status == shown["status"]
     assert code == (shown["error"] or {}).get("code")
     assert shown["isTerminal"]
     assert shown["finished_at"] is not None
     history = system.get(f"/workflows/{workflow_id}/history").json()["items"]
-    assert [status] == [item["status"] for item in history if item["status"] in {"success", "failed", "cancelled"}]
+    assert [status] == [
+        item["status"] for item in history if item["status"] in {"success", "failed", "cancelled"}
+    ]
     _, ws, sse = witnesses
     for witness in (ws, sse):
         assert 1 == len(witness.ends()), witness.name
@@ -86,7 +92,9 @@ def _check(system: System, workflow_id: str, witnesses: tuple[Witness, ...], sta
 def _check_database(system: System, workflow_id: str, status: str, code: str | None) -> None:
     def projected() -> bool:
         with sqlite3.connect(system.data / "lastword.db") as database:
-            row = database.execute("SELECT status, error_code FROM workflows WHERE id = ?", (workflow_id,)).fetchone()
+            row = database.execute(
+                "SELECT status, error_code FROM workflows WHERE id = ?", (workflow_id,)
+            ).fetchone()
         return bool((status, code) == row)
 
     system.until(projected, "the database to show it", 10)
@@ -136,8 +144,15 @@ def crews(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         system.destroy()
 
 
-async def _cancel_in_tool(system: System, workflow_id: str) -> None:
-    await asyncio.to_thread(system.await_status, workflow_id, "running")
+def _cancel_in_tool(system: System, workflow_id: str) -> None:
+    """Cancel once the tool hangs, which it says before."""
+
+    def hangs() -> bool:
+        lines = system.get(f"/workflows/{workflow_id}/logs").json()["items"]
+        return any(line["text"] == "the tool hangs" for line in lines)
+
+    system.until(hangs, "the tool to hang", 20)
+    assert "cancelling" == system.post(f"/workflows/{workflow_id}/cancel").json()["status"]
 
 
 @pytest.mark.timeout(120)
@@ -146,7 +161,7 @@ async def _cancel_in_tool(system: System, workflow_id: str) -> None:
     [
         ("brief", _nothing, "success", None),
         ("tool-exits", _nothing, "failed", "exit_without_result"),
-        ("tool-hangs", _cancel, "cancelled", None),
+        ("tool-hangs", _cancel_in_tool, "cancelled", None),
     ],
 )
 async def test_a_crew_whose_tool_misbehaves_never_lies(

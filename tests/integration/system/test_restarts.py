@@ -14,8 +14,10 @@ ROLES = ("supervisor", "auditor", "edge", "nats")
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("order", list(itertools.permutations(("supervisor", "auditor", "nats")))[::2])
-async def test_killing_everything_but_the_executor_loses_nothing(system: System, order: tuple[str, ...]) -> None:
-    """kill -9 of supervisor, auditor, edge and server in any order: the work ends as if nothing had been."""
+async def test_killing_everything_but_the_executor_loses_nothing(
+    system: System, order: tuple[str, ...]
+) -> None:
+    """Kill -9 of supervisor, auditor, edge and server in any order: the work ends as if nothing had been."""
     system.start().await_definitions("steps", "raises", "add")
     long = system.begin("steps", count=60)
     failing = [system.begin("raises", message=f"number {number}") for number in range(5)]
@@ -24,7 +26,9 @@ async def test_killing_everything_but_the_executor_loses_nothing(system: System,
         before = system.run_file["pids"][role]
         system.kill(role)
         failing.append(await asyncio.to_thread(_begin_patiently, system))
-        system.until(lambda role=role, before=before: system.run_file["pids"][role] != before, f"a new {role}", 15)
+        system.until(
+            lambda role=role, before=before: system.run_file["pids"][role] != before, f"a new {role}", 15
+        )
 
     ended = await asyncio.to_thread(system.await_end, long, 40.0)
     assert ("success", "walked") == (ended["status"], ended["result"])
@@ -59,14 +63,12 @@ async def test_stopping_everything_and_starting_again_tells_how_it_ended(system:
 
 
 async def test_a_power_cut_leaves_nobody_running_for_ever(system: System) -> None:
-    """kill -9 of the keeper takes every process along; after the next start the auditor tells the truth."""
+    """Kill -9 of the keeper takes every process along; after the next start the auditor tells the truth."""
     system.start().await_definitions("steps")
     workflow_id = system.begin("steps", count=600)
     system.await_status(workflow_id, "running")
-    assert system.process is not None
 
-    system.process.kill()
-    system.process.wait()
+    system.pull_the_plug()
     system.until(lambda: not system.leftovers(), "all processes to end", 5)
     system.start()
 

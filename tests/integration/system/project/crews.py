@@ -22,7 +22,9 @@ class Misbehaving(BaseTool):
 
 
 def _crew(act: Callable[[], Any]) -> Crew:
-    agent = Agent(role="Tester", goal="Call the tool", backstory="You test tools.", tools=[Misbehaving(act=act)])
+    agent = Agent(
+        role="Tester", goal="Call the tool", backstory="You test tools.", tools=[Misbehaving(act=act)]
+    )
     tasks = [
         Task(name=name, description=f"Do the {name}.", expected_output="A sentence.", agent=agent)
         for name in ("first", "second")
@@ -37,7 +39,12 @@ def exiting() -> Crew:
 
 def hanging() -> Crew:
     """Return a crew with a tool that hangs."""
-    return _crew(lambda: time.sleep(600))
+
+    def hang() -> None:
+        print("the tool hangs", flush=True)
+        time.sleep(600)
+
+    return _crew(hang)
 
 
 def brief() -> Crew:
