@@ -58,7 +58,7 @@ class ApiDescription:
 
     async def page(self) -> Response[bytes]:
         """Return the description for people."""
-        return Response(self._page, media_type="text/html; charset=utf-8", headers={**SECURITY, **NO_STORE})
+        return Response(self._page, media_type="text/html", headers={**SECURITY, **NO_STORE})
 
     async def document_json(self, request: Request[Any, Any, Any]) -> Response[bytes]:
         """Return the description for programs."""

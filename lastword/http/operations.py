@@ -23,7 +23,7 @@ from lastword.http.requests import NoQuery, read_body, read_query
 __all__ = ["Catalogue", "OperationRoutes", "Readiness", "SessionRequest"]
 
 Asked = Request[Any, Any, Any]
-METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+METRICS_TYPE: Final = "text/plain; version=0.0.4"
 
 
 class Catalogue:

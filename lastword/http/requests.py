@@ -180,12 +180,15 @@ def parse_query(pairs: Iterable[tuple[str, str]], shape: type[T]) -> T:
             errors.append(FieldError(field=name[:64], message=f"no such parameter; {hint}"))
         elif isinstance(defaults[name], tuple) or name == "ids":
             raw.setdefault(name, []).extend(part for part in value.split(",") if part)
+        elif name in raw:
+            errors.append(FieldError(field=name, message="given twice"))
         else:
             raw[name] = value
     good: dict[str, Any] = {}
     for name, value in raw.items():
         try:  # one at a time, so that each culprit is named
-            msgspec.convert({name: value}, shape, strict=False)
+            if getattr(msgspec.convert({name: value}, shape, strict=False), name) is None:
+                raise msgspec.ValidationError("`null` is no value; leave the parameter out")
         except msgspec.ValidationError as error:
             errors.append(_field_error(error, name))
         else:

@@ -20,10 +20,10 @@ from lastword.http.problems import refuse
 __all__ = ["AppFiles"]
 
 MEDIA_TYPES: Final = {
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".mjs": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".css": "text/css",
     ".json": "application/json",
     ".map": "application/json",
     ".webmanifest": "application/manifest+json",
@@ -33,10 +33,10 @@ MEDIA_TYPES: Final = {
     ".webp": "image/webp",
     ".woff2": "font/woff2",
     ".woff": "font/woff",
-    ".txt": "text/plain; charset=utf-8",
+    ".txt": "text/plain",
     ".wasm": "application/wasm",
 }
-"""By the end of the name; the host's own table is not asked, since some say that scripts are plain text."""
+"""By the end of the name; the host's own table is not asked, since some say that scripts are plain text. Litestar adds the charset to text."""
 ENCODINGS: Final = (("br", ".br"), ("gzip", ".gz"))
 HASHED: Final = re.compile(r"[-.](?=[A-Za-z0-9_]*[0-9A-Z])[A-Za-z0-9_]{8,}\.[a-z0-9]+$")
 """Names that change with their content, such as `main-ABCD1234.js`."""

@@ -129,6 +129,8 @@ async def test_unknown_workflows_are_404_and_4004(edge: Edge) -> None:
         ("limit=ten", "limit"),
         ("since=yesterday", "since"),
         ("since=2026-01-01T00:00:00", "since"),
+        ("until=null", "until"),
+        ("limit=1&limit=2", "limit"),
         ("sort=colour", "sort"),
         ("cursor=garbage", "cursor"),
         ("staus=running", "staus"),

@@ -1,0 +1,120 @@
+"""The judge of fresh and stale, under a clock of the test's own."""
+
+from lastword.contracts.messages import Held, Pulse
+from lastword.contracts.statuses import Status
+from lastword.http.pulses import Pulses
+from tests.samples import LEASE, entry_at, second
+
+
+class Clock:
+    """A monotonic clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def pulse(*leases: int, executor: str = "host-1", at: float = 0, state: str = "serving") -> Pulse:
+    """Return a beat that vouches for `w-1` under these leases."""
+    held = tuple(Held(id="w-1", lease=lease) for lease in leases)
+    return Pulse(executor=executor, at=second(at), leases=held, state=state)
+
+
+def running() -> tuple[Clock, Pulses]:
+    """Return a judge that has heard `w-1` begin to run."""
+    clock = Clock()
+    pulses = Pulses(9.0, clock)
+    pulses.follow(entry_at(Status.RUNNING))
+    return clock, pulses
+
+
+def test_a_heartbeat_turns_stale_once_and_fresh_once() -> None:
+    """Each turn is told one time, however often is swept or beaten."""
+    clock, pulses = running()
+    clock.now += 8.9
+    assert [] == pulses.sweep()
+    clock.now += 0.2
+    assert (["w-1"], []) == (pulses.sweep(), pulses.sweep())
+    assert 1 == pulses.stale
+    assert (["w-1"], []) == (pulses.beat(pulse(LEASE)), pulses.beat(pulse(LEASE)))
+    assert 0 == pulses.stale
+
+
+def test_a_beat_counts_from_when_it_was_heard() -> None:
+    """Its own time, of a clock that is an hour wrong, is shown and compared with nothing."""
+    clock, pulses = running()
+    clock.now += 5
+    pulses.beat(pulse(LEASE, at=-3_600))
+    clock.now += 8
+    assert [] == pulses.sweep()
+    assert ("fresh", second(-3_600)) == pulses.standing(entry_at(Status.RUNNING))
+
+
+def test_a_beat_under_an_older_lease_vouches_for_nothing() -> None:
+    """A zombie cannot keep a workflow fresh."""
+    clock, pulses = running()
+    clock.now += 9.1
+    pulses.beat(pulse(LEASE - 1))
+    assert ["w-1"] == pulses.sweep()
+
+
+def test_a_late_beat_does_not_bring_back_what_has_ended() -> None:
+    """After the terminal record the workflow is no longer watched."""
+    clock, pulses = running()
+    pulses.follow(entry_at(Status.SUCCESS))
+    pulses.beat(pulse(LEASE))
+    clock.now += 100
+    assert ([], 0) == (pulses.sweep(), pulses.live)
+    assert (None, None) == pulses.standing(entry_at(Status.SUCCESS))
+
+
+def test_while_the_feed_is_broken_nobody_is_judged() -> None:
+    """And after it is back everyone has a whole threshold to beat again."""
+    clock, pulses = running()
+    pulses.beat(pulse(LEASE))
+    pulses.suspend()
+    clock.now += 60
+    assert [] == pulses.sweep()
+    assert "serving" == pulses.executors()[0].state
+    pulses.resume()
+    clock.now += 8.9
+    assert [] == pulses.sweep()
+    clock.now += 0.2
+    assert ["w-1"] == pulses.sweep()
+
+
+def test_an_expired_pulse_is_the_end_of_patience() -> None:
+    """What the executor held is stale at once, and the executor is gone."""
+    _, pulses = running()
+    pulses.beat(pulse(LEASE))
+    pulses.beat(pulse(executor="host-2"))
+    assert ["w-1"] == pulses.expire("host-1")
+    assert [("host-1", "gone"), ("host-2", "serving")] == [
+        (executor.executor, executor.state) for executor in pulses.executors()
+    ]
+    assert 1 == pulses.count()
+
+
+def test_an_executor_that_misses_beats_is_silent() -> None:
+    """Its last words are shown, and that it has said nothing since."""
+    clock, pulses = running()
+    pulses.beat(pulse(state="draining"))
+    assert "draining" == pulses.executors()[0].state
+    clock.now += 9.1
+    assert ("silent", 0) == (pulses.executors()[0].state, pulses.count())
+
+
+def test_a_record_that_was_read_is_stale_only_after_a_threshold_of_listening() -> None:
+    """An edge that has just begun to listen cannot know who is silent."""
+    clock = Clock()
+    pulses = Pulses(9.0, clock)
+    pulses.adopt(entry_at(Status.RUNNING))
+    assert "fresh" == pulses.standing(entry_at(Status.RUNNING))[0]
+    clock.now += 9.1
+    assert ["w-1"] == pulses.sweep()
+    later = Pulses(9.0, clock)
+    clock.now += 20
+    later.adopt(entry_at(Status.RUNNING))
+    assert "stale" == later.standing(entry_at(Status.RUNNING))[0]
