@@ -12,17 +12,19 @@ follow a record is a consumer of the log, and everything else is still in the re
 import asyncio
 from collections.abc import Hashable
 from datetime import UTC, datetime
+from functools import partial
 from typing import ClassVar
 
 import msgspec
-import nats.js.errors
 import structlog
 
 from lastword import __version__
 from lastword.actors.actor import Actor
+from lastword.actors.bulk import report_without_bulk
 from lastword.actors.catalogue import Catalogue
-from lastword.actors.exceptions import Postponed
+from lastword.actors.exceptions import Postponed, Refused
 from lastword.actors.keep import keep
+from lastword.actors.ports import Post
 from lastword.actors.projector import Projector
 from lastword.actors.receptionist import Receptionist
 from lastword.actors.registrar import Registrar
@@ -33,11 +35,12 @@ from lastword.bus import (
     Letter,
     PullConsumer,
     StatusLog,
+    TooLarge,
     Unavailable,
     ensure_streams,
     serve_commands,
 )
-from lastword.bus.connection import TRANSIENT
+from lastword.bus.commands import Handler
 from lastword.contracts import subjects
 from lastword.contracts.events import Lost, QueueTimedOut
 from lastword.contracts.messages import Job, RefusedReport, Report
@@ -57,8 +60,8 @@ class ReportReader(Actor[Report]):
 
     name: ClassVar[str] = "supervisor"
 
-    def __init__(self, bus: Bus, registrar: Registrar, metrics: Metrics, *, at_once: int) -> None:
-        self._bus = bus
+    def __init__(self, post: Post, registrar: Registrar, metrics: Metrics, *, at_once: int) -> None:
+        self._post = post
         self._registrar = registrar
         self._metrics = metrics
         self.at_once = at_once
@@ -72,18 +75,23 @@ class ReportReader(Actor[Report]):
         report = letter.message
         if subjects.last_token(letter.subject) != report.id:
             self._metrics.refused(Refusal.UNKNOWN)
-            log.warning("report.misaddressed", subject=letter.subject, workflow=report.id, by=report.actor)
-            return
-        if isinstance(report.event, Lost | QueueTimedOut):
-            await self._let_elders_go_first(letter)
+            raise Refused(f"it speaks of {report.id}")
+        try:
+            if isinstance(report.event, Lost | QueueTimedOut):
+                await self._let_elders_go_first(letter)
+            await self._accept(report)
+        except Unavailable as error:
+            raise Postponed(str(error), 0.5) from error
+        except TooLarge as error:  # even without its bulk; it would come again for ever
+            raise Refused(str(error)) from error
+
+    async def _accept(self, report: Report) -> None:
         try:
             await self._registrar.accept(
                 report.id, report.event, event_id=report.event_id, actor=report.actor
             )
         except IllegalMove as refusal:
             await self._keep_evidence(report, refusal)
-        except Unavailable as error:
-            raise Postponed(str(error), 0.5) from error
 
     async def _let_elders_go_first(self, letter: Letter[Report]) -> None:
         """Hold a verdict back while a report that was published before it is still in the stream.
@@ -91,7 +99,7 @@ class ReportReader(Actor[Report]):
         The order of delivery does that almost always; after a supervisor's death the reports that it had in
         hand come again only after a while, and a verdict must not overtake them.
         """
-        answer = await self._bus.ask_api(
+        answer = await self._post.ask_api(
             f"STREAM.MSG.GET.{subjects.REPORT_STREAM}", {"seq": 1, "next_by_subj": letter.subject}
         )
         if "error" in answer and answer["error"].get("err_code") != 10037:  # 10037: none found
@@ -109,23 +117,30 @@ class ReportReader(Actor[Report]):
             report=report,
             at=datetime.now(UTC),
         )
-        try:
-            await self._bus.js.publish(
-                subjects.refused(report.id),
-                msgspec.json.encode(evidence),
-                headers={"Nats-Msg-Id": f"refused-{report.event_id}"},
-            )
-        except (nats.js.errors.Error, *TRANSIENT) as error:
-            raise Postponed("evidence could not be kept", 0.5) from error
+        await self._store(evidence)
         self._metrics.refused(refusal.reason)
         log.info(
             "report.refused",
             workflow=report.id,
-            event=report.event.__struct_config__.tag,
+            cause=report.event.__struct_config__.tag,
             reason=refusal.reason,
             status=refusal.status,
             by=report.actor,
         )
+
+    async def _store(self, evidence: RefusedReport) -> None:
+        """Put the evidence where it is kept, without the report's bulk where that is too much."""
+        report = evidence.report
+        message_id = f"refused-{report.event_id}"
+        try:
+            await self._post.store(
+                subjects.refused(report.id), msgspec.json.encode(evidence), message_id=message_id
+            )
+        except TooLarge:
+            slim = msgspec.structs.replace(evidence, report=report_without_bulk(report))
+            await self._post.store(
+                subjects.refused(report.id), msgspec.json.encode(slim), message_id=message_id
+            )
 
 
 class Dispatcher(Actor[Record]):
@@ -134,8 +149,8 @@ class Dispatcher(Actor[Record]):
     name: ClassVar[str] = "dispatcher"
     at_once = 64
 
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
+    def __init__(self, post: Post) -> None:
+        self._post = post
 
     def key(self, message: Record) -> Hashable:
         """Return the workflow: they are independent."""
@@ -148,13 +163,11 @@ class Dispatcher(Actor[Record]):
             return
         job = Job(id=record.id, definition=record.definition, position=letter.position)
         try:
-            await self._bus.js.publish(
-                subjects.job(record.definition),
-                msgspec.json.encode(job),
-                headers={"Nats-Msg-Id": f"job-{record.id}"},
+            await self._post.store(
+                subjects.job(record.definition), msgspec.json.encode(job), message_id=f"job-{record.id}"
             )
-        except (nats.js.errors.Error, *TRANSIENT) as error:
-            raise Postponed("the job could not be queued", 0.5) from error
+        except Unavailable as error:
+            raise Postponed(str(error), 0.5) from error
 
 
 class Supervisor:
@@ -189,7 +202,7 @@ class Supervisor:
         async with asyncio.TaskGroup() as tasks:
             for partition in range(self._settings.partitions):
                 tasks.create_task(
-                    keep(f"reports {partition}", lambda partition=partition: self._read_reports(partition)),
+                    keep(f"reports {partition}", partial(self._read_reports, partition)),
                     name=f"reports {partition}",
                 )
             tasks.create_task(keep("dispatch", self._dispatch), name="dispatch")
@@ -227,7 +240,7 @@ class Supervisor:
         await Dispatcher(self._bus).run(JetStreamMailbox(consumer, msgspec.json.Decoder(Record)))
 
     async def _answer_commands(self) -> None:
-        handlers = {
+        handlers: dict[str, Handler] = {
             "start": self._receptionist.start,
             "claim": self._receptionist.claim,
             "cancel": self._receptionist.cancel,
