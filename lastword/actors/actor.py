@@ -9,6 +9,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Hashable
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import ClassVar, Generic, TypeVar
 
 from structlog.contextvars import bound_contextvars
@@ -54,7 +55,7 @@ class Actor(ABC, Generic[M]):
                     self._attend(letter, last.get(key)), name=f"{self.name} {letter.subject}"
                 )
                 last[key] = task
-                task.add_done_callback(lambda done, key=key: _leave(last, key, done, places))
+                task.add_done_callback(partial(_leave, last, places, key))
 
     async def _attend(self, letter: Letter[M], earlier: "asyncio.Task[None] | None") -> None:
         if earlier is not None:
@@ -75,9 +76,9 @@ class Actor(ABC, Generic[M]):
 
 def _leave(
     last: "dict[Hashable, asyncio.Task[None]]",
+    places: asyncio.Semaphore,
     key: Hashable,
     done: "asyncio.Task[None]",
-    places: asyncio.Semaphore,
 ) -> None:
     places.release()
     if last.get(key) is done:

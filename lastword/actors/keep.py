@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import Final, cast
 
 import structlog
 
@@ -12,6 +13,10 @@ from lastword.bus import Unavailable
 __all__ = ["keep"]
 
 log = structlog.get_logger(__name__)
+
+WAIT_S: Final = 0.3  # between two looks for what is only unavailable
+FIRST_DELAY_S: Final = 0.1  # after a failure, doubling
+LAST_DELAY_S: Final = 2.0  # to this
 
 
 async def keep(
@@ -32,7 +37,7 @@ async def keep(
             if _is_unavailable(error):
                 # Nothing of ours has failed: the server, a stream or its leader is not there yet, or again.
                 log.info("task.waiting", task=name, error=str(error))
-                await asyncio.sleep(0.3)
+                await asyncio.sleep(WAIT_S)
                 continue
             now = loop.time()
             failures.append(now)
@@ -41,12 +46,13 @@ async def keep(
             log.exception("task.failed", task=name, failures=len(failures))
             if len(failures) > restarts:
                 raise Escalated(name, restarts, within_s) from error
-            await asyncio.sleep(min(0.1 * 2 ** (len(failures) - 1), 2.0))
+            await asyncio.sleep(min(FIRST_DELAY_S * 2 ** (len(failures) - 1), LAST_DELAY_S))
         else:
             return
 
 
-def _is_unavailable(error: BaseException) -> bool:
-    if isinstance(error, BaseExceptionGroup):
-        return all(_is_unavailable(one) for one in error.exceptions)
+def _is_unavailable(error: Exception) -> bool:
+    if isinstance(error, ExceptionGroup):
+        group = cast("ExceptionGroup[Exception]", error)
+        return all(_is_unavailable(one) for one in group.exceptions)
     return isinstance(error, Unavailable)
