@@ -12,12 +12,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
-import nats.js.errors
 import structlog
 
 from lastword import __version__
-from lastword.bus import Bus
-from lastword.bus.connection import TRANSIENT
+from lastword.actors.ports import Post
+from lastword.bus import Unavailable
 from lastword.contracts import subjects
 from lastword.contracts.messages import Held, Pulse
 
@@ -31,7 +30,7 @@ class Heart:
 
     def __init__(
         self,
-        bus: Bus,
+        post: Post,
         executor: str,
         *,
         interval_s: float,
@@ -39,10 +38,10 @@ class Heart:
         slots: int,
         vouched_for: Callable[[], tuple[Held, ...]],
     ) -> None:
-        self._bus = bus
+        self._post = post
         self._executor = executor
         self._interval_s = interval_s
-        self._ttl = f"{math.ceil(timeout_s)}s"  # the server takes whole seconds
+        self._ttl_s = math.ceil(timeout_s)  # the server takes whole seconds
         self._slots = slots
         self._vouched_for = vouched_for
         self._started_at = datetime.now(UTC)
@@ -87,11 +86,11 @@ class Heart:
             version=__version__,
         )
         try:
-            await self._bus.js.publish(
-                subjects.pulse(self._executor), msgspec.json.encode(pulse), headers={"Nats-TTL": self._ttl}
+            await self._post.store(
+                subjects.pulse(self._executor), msgspec.json.encode(pulse), ttl_s=self._ttl_s
             )
-        except (nats.js.errors.Error, *TRANSIENT) as error:
-            log.debug("pulse.lost", executor=self._executor, error=type(error).__name__)
+        except Unavailable as error:
+            log.debug("pulse.lost", executor=self._executor, why=str(error))
             return False
         self.last_beat_s = asyncio.get_running_loop().time()
         return True
