@@ -1,4 +1,4 @@
-"""`lastword db`: the database's revision."""
+"""`lastword db`: the database's revision, and its contents."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ from lastword.cli.session import Session
 __all__ = ["db"]
 
 
-@click.group(short_help="Upgrade, downgrade or inspect the database.")
+@click.group(short_help="Upgrade, downgrade or rebuild the database.")
 def db() -> None:
     """Bring the database of this folder's settings to another revision."""
 
@@ -49,6 +49,32 @@ def downgrade(session: Session, /, revision: str, yes: bool) -> Exit:  # noqa: F
 def current(session: Session, /) -> Exit:
     """Show the revision that the database is at."""
     session.out.print(_run(session, _revision) or "none: lastword has never been here")
+    return Exit.SUCCESS
+
+
+@db.command(short_help="Write the database anew from the log.")
+@click.pass_obj
+def rebuild(session: Session, /) -> Exit:
+    """Write the database anew from the log, which is the truth; the old rows are seen until it is done.
+
+    Rows from before lastword stay. It may run beside supervisors, which wait for it.
+    """
+    from lastword.bus import BusError
+    from lastword.wiring.roles import rebuild as work
+
+    settings = load_settings(session.environ, session.folder)
+
+    async def worked(_url: str) -> int:
+        return await work(settings)
+
+    try:
+        position = _run(session, worked)
+    except BusError as error:
+        problem = ProblemReport(code="log", title="The log cannot be read", detail=str(error))
+        failure = CommandFailed(problem)
+        failure.exit = Exit.UNREACHABLE
+        raise failure from error
+    session.out.print(f"the database was written anew, up to position {position}")
     return Exit.SUCCESS
 
 

@@ -14,7 +14,7 @@ import msgspec
 import structlog
 from prometheus_client import CollectorRegistry
 
-from lastword.bus import Bus, BusSettings, ensure_streams, open_bus, read_embedded
+from lastword.bus import Bus, BusSettings, StatusLog, ensure_streams, open_bus, read_embedded
 from lastword.contracts.ids import new_workflow_id
 from lastword.settings import Settings
 from lastword.telemetry.metrics import Metrics
@@ -25,6 +25,7 @@ __all__ = [
     "Role",
     "bus_settings",
     "prepare",
+    "rebuild",
     "run_auditor",
     "run_edge",
     "run_executor",
@@ -57,6 +58,24 @@ async def prepare(settings: Settings) -> None:
     await upgrade(database_url(settings.storage, settings.data))
     async with open_bus(bus_settings(settings), name=new_workflow_id("prepare")) as bus:
         await ensure_streams(bus, partitions=settings.supervisor.partitions)
+
+
+async def rebuild(settings: Settings) -> int:
+    """Write the database anew from the log; return the position reached.
+
+    Supervisors may go on: they wait while it is written, and then find their work done.
+    """
+    from lastword.storage import database_url, open_database, upgrade
+    from lastword.storage import rebuild as write_anew
+
+    await upgrade(database_url(settings.storage, settings.data))
+    async with (
+        open_bus(bus_settings(settings), name=new_workflow_id("rebuild")) as bus,
+        open_database(settings.storage, settings.data) as database,
+    ):
+        status_log = StatusLog(bus)
+        head = await status_log.head()
+        return await write_anew(database, epoch=head.epoch, entries=status_log.replay())
 
 
 async def run_supervisor(settings: Settings, stop: asyncio.Event) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import signal
+import sqlite3
 
 import pytest
 
@@ -87,3 +88,21 @@ async def test_a_pending_workflow_survives_and_runs_once_an_executor_is_there(sy
         ended = await asyncio.to_thread(system.await_end, workflow_id, 20.0)
         assert "success" == ended["status"]
         assert ["pending", "running", "success"] == witness.statuses(workflow_id)
+
+
+async def test_a_lost_database_is_written_anew_from_the_log(system: System) -> None:
+    """The database is a copy: emptied while everything runs, it comes back whole."""
+    system.start().await_definitions("add", "raises")
+    ids = [system.begin("add", a=number) for number in range(5)] + [system.begin("raises")]
+    for workflow_id in ids:
+        system.await_end(workflow_id)
+    with sqlite3.connect(system.data / "lastword.db") as database:
+        database.execute("DELETE FROM workflow_statuses")
+        database.execute("DELETE FROM workflows")
+    assert [] == system.get("/workflows").json()["items"]
+
+    done = system.cli("db", "rebuild")
+
+    assert 0 == done.returncode, done.stderr
+    assert set(ids) == {item["id"] for item in system.get("/workflows").json()["items"]}
+    assert 3 == len(system.get(f"/workflows/{ids[0]}/history").json()["items"])
