@@ -37,7 +37,7 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "reconcile": Lazy("lastword.cli.steer", "reconcile", "Find out now whether a workflow's process lives."),
     "definitions": Lazy("lastword.cli.browse", "definitions", "List what can be started."),
     "executors": Lazy("lastword.cli.browse", "executors", "List who runs workflows."),
-    "db": Lazy("lastword.cli.db", "db", "Upgrade, downgrade or inspect the database."),
+    "db": Lazy("lastword.cli.db", "db", "Upgrade, downgrade or rebuild the database."),
     "version": Lazy("lastword.cli.version", "version", "Show the version."),
 }
 """In the order in which a newcomer needs them."""
