@@ -24,6 +24,11 @@ export function wholeDuration(ms: number): string {
   return `${Math.floor(span / DAY)} d ${Math.floor((span % DAY) / HOUR)} h`;
 }
 
+/** A length that was chosen rather than measured: `15 m`, `1 h 30 m`, without what is nought. */
+export function roundDuration(ms: number): string {
+  return wholeDuration(ms).replace(/ 0+ [smh]$/, '');
+}
+
 /** `14:02:47`, with the day before it where that is not today. */
 export function clockTime(time: string | number, now: number): string {
   const date = new Date(time);

@@ -3,7 +3,7 @@ import { RouterLink } from '@angular/router';
 import { Api } from '../api/api';
 import { sentence } from '../api/api-error';
 import { Icon } from '../shared/icon';
-import { ago, wholeDuration } from '../shared/times';
+import { ago, roundDuration } from '../shared/times';
 import { Ticker } from '../shared/ticker';
 import { StartOpener } from './start-opener';
 
@@ -149,6 +149,6 @@ export class Definitions {
   protected readonly now = inject(Ticker).now;
   protected readonly found = resource({ loader: () => this.api.definitions() });
   protected readonly words = sentence;
-  protected readonly span = wholeDuration;
+  protected readonly span = roundDuration;
   protected readonly ago = ago;
 }

@@ -3,7 +3,10 @@ import {
   Component,
   DestroyRef,
   ElementRef,
+  Injector,
+  afterNextRender,
   computed,
+  effect,
   inject,
   linkedSignal,
   resource,
@@ -15,7 +18,7 @@ import { ApiError, sentence } from '../api/api-error';
 import type { Definition } from '../api/contracts';
 import { Icon } from '../shared/icon';
 import { Notices } from '../shared/notices';
-import { bytes, wholeDuration } from '../shared/times';
+import { bytes, roundDuration } from '../shared/times';
 import { SchemaFields } from './schema-fields';
 import { draftOf, fieldsOf, inputsOf, type Draft, type Faults } from './schema';
 
@@ -145,6 +148,15 @@ export class StartDialog {
   protected readonly words = sentence;
 
   constructor() {
+    // The first field takes the focus when it is there, and only once: later picks keep theirs.
+    const injector = inject(Injector);
+    const first = effect(() => {
+      if (this.definition() === null) return;
+      first.destroy();
+      afterNextRender(() => this.host.querySelector<HTMLElement>('[data-first]')?.focus(), {
+        injector,
+      });
+    });
     inject(DestroyRef).onDestroy(() => clearInterval(this.timer));
   }
   private timer: ReturnType<typeof setInterval> | undefined;
@@ -159,7 +171,7 @@ export class StartDialog {
     if (definition.kind === 'broken') return 'cannot be started';
     const deadline = definition.deadline_s;
     return deadline
-      ? `${definition.kind}, at most ${wholeDuration(deadline * 1000)}`
+      ? `${definition.kind}, at most ${roundDuration(deadline * 1000)}`
       : definition.kind;
   }
 

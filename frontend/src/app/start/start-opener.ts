@@ -16,7 +16,7 @@ export class StartOpener {
       data: definition,
       width: '860px',
       maxWidth: '100vw',
-      autoFocus: '[data-first]',
+      autoFocus: 'dialog',
       ariaLabelledBy: 'start-title',
       backdropClass: 'scrim',
       panelClass: ['dialog-panel', 'sheet'],

@@ -19,7 +19,14 @@ const LONG = 600;
         <div class="grow">
           <h2>{{ head() }}</h2>
           @if (message()) {
-            <p class="message" dir="auto" data-error-message>{{ message() }}</p>
+            <p
+              class="message"
+              dir="auto"
+              data-error-message
+              [class.capital]="error().code !== 'exception'"
+            >
+              {{ message() }}
+            </p>
           }
           @if (isLong()) {
             <button type="button" class="button ghost small" (click)="whole.set(!whole())">
@@ -87,6 +94,9 @@ const LONG = 600;
     .message {
       white-space: pre-wrap;
       color: var(--ink);
+    }
+    .capital::first-letter {
+      text-transform: uppercase;
     }
     .button {
       margin: 4px 0 0 -10px;

@@ -51,7 +51,11 @@ export class LogPanel {
     const lines = this.workflow().isTerminal
       ? Math.max(3, Math.min(most, this.shown().length))
       : most;
-    return lines * LINE_PX + 16;
+    return lines * LINE_PX;
+  });
+  protected readonly placeholder = computed(() => {
+    const count = this.logs.count();
+    return count === 1 ? 'Filter 1 line' : `Filter ${count.toLocaleString('en')} lines`;
   });
   protected readonly unseen = computed(() =>
     this.logs.follows() ? 0 : Math.max(0, this.logs.count() - this.seen()),

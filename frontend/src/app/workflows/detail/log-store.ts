@@ -46,6 +46,7 @@ export class LogStore {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private visit = 0;
   private hasEnded = false;
+  private asking = false;
   private number = 0;
 
   /** Loads and follows until `until` is destroyed. */
@@ -72,7 +73,8 @@ export class LogStore {
     if (!ended || this.hasEnded) return;
     this.hasEnded = true;
     this.hush();
-    void this.catchUp(this.visit);
+    // One question at a time: two would bring the same lines twice. The one under way looks again itself.
+    if (!this.asking && !this.over()) void this.catchUp(this.visit);
   }
 
   toggleFollow(): void {
@@ -84,24 +86,39 @@ export class LogStore {
   }
 
   private async catchUp(mine: number): Promise<void> {
+    this.asking = true;
     try {
-      for (;;) {
-        const page = await this.api.logs(this.id, this.cursor, PAGE);
+      let last: boolean;
+      let final: boolean;
+      do {
+        last = this.hasEnded;
+        final = await this.readOn(mine);
         if (mine !== this.visit) return;
-        this.add(page.items, page.dropped ?? 0);
-        this.first.set(true);
-        this.wrong.set(null);
-        const more = page.next_cursor !== null && page.next_cursor !== this.cursor;
-        if (page.next_cursor !== null) this.cursor = page.next_cursor;
-        if (!more || page.items.length < PAGE) break;
-      }
-      if (this.hasEnded) this.over.set(true);
+      } while (!final && last !== this.hasEnded);
+      this.wrong.set(null);
+      if (final || last) this.over.set(true);
       else this.listen(mine);
     } catch (error) {
       if (mine !== this.visit) return;
       this.wrong.set(error);
       this.first.set(true);
       if (!this.hasEnded) this.later(mine);
+    } finally {
+      if (mine === this.visit) this.asking = false;
+    }
+  }
+
+  /** Reads from where we are to where the log is; true where the server says that nothing can follow. */
+  private async readOn(mine: number): Promise<boolean> {
+    for (;;) {
+      const page = await this.api.logs(this.id, this.cursor, PAGE);
+      if (mine !== this.visit) return false;
+      this.add(page.items, page.dropped ?? 0);
+      this.first.set(true);
+      if (page.next_cursor === null) return true;
+      const more = page.next_cursor !== this.cursor;
+      this.cursor = page.next_cursor;
+      if (!more || page.items.length < PAGE) return false;
     }
   }
 

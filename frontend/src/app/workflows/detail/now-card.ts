@@ -19,7 +19,9 @@ import { taskBars } from './task-bars';
           <div class="label">{{ heading() }}</div>
           <div class="clock" data-clock>
             @for (part of clock(); track $index) {
-              {{ part.value }}<small> {{ part.unit }} </small>
+              <span class="part"
+                >{{ part.value }}<small>{{ part.unit }}</small></span
+              >
             }
           </div>
           <div class="beat" [class.bad]="beat().bad">

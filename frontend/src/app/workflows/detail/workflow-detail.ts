@@ -11,6 +11,7 @@ import {
   untracked,
 } from '@angular/core';
 import { LiveAnnouncer } from '@angular/cdk/a11y';
+import { Clipboard } from '@angular/cdk/clipboard';
 import { Title } from '@angular/platform-browser';
 import { Router, RouterLink } from '@angular/router';
 import { Api } from '../../api/api';
@@ -21,7 +22,7 @@ import { WorkflowStatusChannel, type Watched } from '../../live/workflow-status-
 import { CopyButton } from '../../shared/copy-button';
 import { Icon } from '../../shared/icon';
 import { Settings } from '../../shared/settings';
-import { clockTime, duration, fullTime, wholeDuration } from '../../shared/times';
+import { clockTime, duration, fullTime, roundDuration, wholeDuration } from '../../shared/times';
 import { StatusBadge } from '../../signs/status-badge';
 import { StatusIcon } from '../../signs/status-icon';
 import { signOf } from '../../signs/status-sign';
@@ -80,6 +81,7 @@ export class WorkflowDetail {
   private readonly settings = inject(Settings);
   private readonly announcer = inject(LiveAnnouncer);
   private readonly title = inject(Title);
+  private readonly clipboard = inject(Clipboard);
   protected readonly page = inject(PageLink);
   protected readonly bell = inject(CompletionBell);
   protected readonly logs = inject(LogStore);
@@ -231,6 +233,10 @@ export class WorkflowDetail {
     else this.watched()?.accept(answer);
   }
 
+  protected copyReport(): void {
+    if (this.clipboard.copy(this.report())) void this.announcer.announce('Copied');
+  }
+
   protected open(tab: Tab): void {
     void this.router.navigate([], {
       queryParams: { tab: tab === 'overview' ? null : tab },
@@ -324,8 +330,8 @@ function factsOf(workflow: Workflow, now: number): readonly Fact[] {
     workflow.deadline_s === null
       ? ''
       : workflow.started_at && !workflow.isTerminal
-        ? `${wholeDuration(workflow.deadline_s * 1000)}, at ${clockTime(Date.parse(workflow.started_at) + workflow.deadline_s * 1000, now)}`
-        : wholeDuration(workflow.deadline_s * 1000);
+        ? `${roundDuration(workflow.deadline_s * 1000)}, at ${clockTime(Date.parse(workflow.started_at) + workflow.deadline_s * 1000, now)}`
+        : roundDuration(workflow.deadline_s * 1000);
   const facts: readonly (Fact | null)[] = [
     { term: 'Definition', value: workflow.definition },
     workflow.executor ? { term: 'Executor', value: workflow.executor, copy: true } : null,
