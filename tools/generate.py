@@ -15,10 +15,12 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from lastword.cli.reference import cli_page
 from lastword.contracts import events, frames, messages, records, views
 from lastword.contracts.moves import EVENTS, MOVES, Moves
 from lastword.contracts.schemas import json_schema
 from lastword.contracts.statuses import Status
+from lastword.telemetry.reference import metrics_page
 from tools import generate_typescript, settings_reference
 
 __all__ = ["FILES", "main", "render_diagram", "render_schema", "splice", "stale"]
@@ -68,6 +70,8 @@ FILES: Final[Mapping[Path, Callable[[], str]]] = {
     ROOT / "docs" / "explanation" / "statuses.md": _statuses_page,
     generate_typescript.TARGET: generate_typescript.render,
     settings_reference.TARGET: settings_reference.render,
+    ROOT / "docs" / "reference" / "cli.md": cli_page,
+    ROOT / "docs" / "reference" / "metrics.md": metrics_page,
 }
 """Each generated file, and what makes its text."""
 
