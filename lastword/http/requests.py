@@ -187,12 +187,13 @@ def parse_query(pairs: Iterable[tuple[str, str]], shape: type[T]) -> T:
     good: dict[str, Any] = {}
     for name, value in raw.items():
         try:  # one at a time, so that each culprit is named
-            if getattr(msgspec.convert({name: value}, shape, strict=False), name) is None:
-                raise msgspec.ValidationError("`null` is no value; leave the parameter out")
+            read = msgspec.convert({name: value}, shape, strict=False)
         except msgspec.ValidationError as error:
             errors.append(_field_error(error, name))
         else:
             good[name] = value
+            if getattr(read, name) is None:
+                errors.append(FieldError(field=name, message="null is no value; leave the parameter out"))
     if errors:
         detail = "; ".join(f"{error.field}: {error.message}" for error in errors)
         raise refuse("invalid_parameter", detail, errors=tuple(errors))

@@ -36,7 +36,7 @@ MEDIA_TYPES: Final = {
     ".txt": "text/plain",
     ".wasm": "application/wasm",
 }
-"""By the end of the name; the host's own table is not asked, since some say that scripts are plain text. Litestar adds the charset to text."""
+"""By the end of the name, since some hosts' own tables call scripts plain text. Litestar adds the charset."""
 ENCODINGS: Final = (("br", ".br"), ("gzip", ".gz"))
 HASHED: Final = re.compile(r"[-.](?=[A-Za-z0-9_]*[0-9A-Z])[A-Za-z0-9_]{8,}\.[a-z0-9]+$")
 """Names that change with their content, such as `main-ABCD1234.js`."""

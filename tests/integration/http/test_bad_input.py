@@ -33,7 +33,7 @@ async def test_an_unknown_definition_is_answered_with_the_known(edge: Edge) -> N
         ({"definition": "research-brief", "inputs": {}}, 422, "invalid_inputs", "inputs.topic"),
         ({"inputs": {}}, 422, "invalid_request", ""),
         ({"definition": 7}, 422, "invalid_request", "definition"),
-        (GOOD | {"inputs": []}, 422, "invalid_request", "inputs"),
+        (GOOD | {"inputs": "text"}, 422, "invalid_request", "inputs"),
         (GOOD | {"tittle": "x"}, 422, "invalid_request", "tittle"),
         ("text", 422, "invalid_request", ""),
     ],

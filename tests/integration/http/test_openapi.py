@@ -19,7 +19,7 @@ async def document_of(edge: Edge) -> dict[str, Any]:
 
 
 async def test_every_endpoint_is_described(edge: Edge) -> None:
-    """All paths that answer JSON or events, each operation with an id of its own, fit for generated clients."""
+    """All paths that answer JSON or events, each operation under an id that a generated client can use."""
     document = await document_of(edge)
     assert "3.1.0" == document["openapi"]
     described = {
@@ -30,8 +30,8 @@ async def test_every_endpoint_is_described(edge: Edge) -> None:
     assert {
         "startWorkflow", "listWorkflows", "getWorkflow", "getWorkflowHistory", "getWorkflowLogs",
         "getWorkflowResult", "cancelWorkflow", "reconcileWorkflow", "retryWorkflow", "streamWorkflow",
-        "streamWorkflows", "streamWorkflowLogs", "listDefinitions", "listExecutors", "getSummary", "getConfig",
-        "getLiveness", "getReadiness", "getMetrics", "getSession", "signIn", "signOut",
+        "streamWorkflows", "streamWorkflowLogs", "listDefinitions", "listExecutors", "getSummary",
+        "getConfig", "getLiveness", "getReadiness", "getMetrics", "getSession", "signIn", "signOut",
     } == set(described.values())  # fmt: skip
     assert len(set(described.values())) == len(described)
 

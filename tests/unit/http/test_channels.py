@@ -1,4 +1,4 @@
-"""One client's side of a stream: sends that are driven by hand, and what happens when the socket pushes back."""
+"""One client's side of a stream: sends driven by hand, and what happens when the socket pushes back."""
 
 import asyncio
 from collections.abc import Iterable
@@ -59,6 +59,12 @@ def opened() -> tuple[Socket, Desk, Channel, Cell]:
     return socket, desk, channel, Cell(entry_at(Status.RUNNING), 0)
 
 
+async def caught_up(channel: Channel) -> None:
+    """Wait until a client that reads again has been told everything."""
+    while channel.stalled_at is not None:  # noqa: ASYNC110  the channel has no event for its tests
+        await asyncio.sleep(0)
+
+
 async def test_a_client_that_reads_is_written_to_without_a_task() -> None:
     """The message is out when `push` returns, and no task was made."""
     socket, desk, channel, cell = opened()
@@ -76,8 +82,7 @@ async def test_a_client_that_does_not_read_gets_the_latest_later() -> None:
         channel.push(burst(f"{number}"), (cell,))
     assert {channel} == desk.watched
     socket.writable.set()
-    while channel.stalled_at is not None:
-        await asyncio.sleep(0)
+    await caught_up(channel)
     assert (["0", "latest of w-1"], set()) == (socket.sent, desk.watched)
     channel.push(burst("next"), (cell,))
     assert "next" == socket.sent[-1]
@@ -93,8 +98,7 @@ async def test_too_many_untold_workflows_become_a_resync() -> None:
         cell.id = f"w-{number}"
         channel.push(burst("x"), (cell,))
     socket.writable.set()
-    while channel.stalled_at is not None:
-        await asyncio.sleep(0)
+    await caught_up(channel)
     assert "resync" in socket.sent[1]
 
 
@@ -107,8 +111,7 @@ async def test_an_end_waits_for_what_is_pending() -> None:
     channel.finish(1000)
     channel.finish(1000)
     socket.writable.set()
-    while channel.stalled_at is not None:
-        await asyncio.sleep(0)
+    await caught_up(channel)
     channel.push(burst("after the end"), (cell,))
     assert ["one", "latest of w-1", "websocket.close"] == socket.sent
 
@@ -124,6 +127,5 @@ async def test_a_client_that_is_gone_is_let_go() -> None:
     channel.push(burst("one"), (cell,))
     socket.gone = True
     socket.writable.set()
-    while channel.stalled_at is not None:
-        await asyncio.sleep(0)
+    await caught_up(channel)
     assert (True, set()) == (channel.dead, desk.watched)

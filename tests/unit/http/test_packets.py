@@ -14,7 +14,7 @@ def test_frames_are_those_of_the_library(size: int) -> None:
 
 
 def test_a_burst_is_one_write_for_sse_and_for_prepared_sockets() -> None:
-    """Without the extension a WebSocket message is a send of its own; the objects are shared by all clients."""
+    """Without the extension a WebSocket message is a send of its own."""
     burst = Burst((Packet("a", b'{"n":1}', "log:1"), Packet("b", b'{"n":2}')), prelude=b":\n")
     (sse,) = burst.messages(Wire.SSE)
     assert b':\nid: log:1\nevent: a\ndata: {"n":1}\n\nevent: b\ndata: {"n":2}\n\n' == sse["body"]
