@@ -84,7 +84,7 @@ async def test_compressed_files_are_sent_to_those_who_take_them(
 async def test_the_apps_own_addresses_lead_to_its_page(
     world: World, open_edge_over: OpenEdge, app: Path
 ) -> None:
-    """`/` leads there, deep links are the page, a missing file is missing, what lies outside is not served."""
+    """`/` leads there, deep links are the page, a missing file is missing, what lies outside is not sent."""
     async with open_edge_over(world, ui=app) as edge:
         for path in ("/", "/ui"):
             response = await edge.client.get(path)

@@ -13,6 +13,7 @@ class Clock:
         self.now = 100.0
 
     def __call__(self) -> float:
+        """Return seconds."""
         return self.now
 
 
