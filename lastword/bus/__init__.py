@@ -11,6 +11,7 @@ from lastword.bus.exceptions import (
     StreamMismatch,
     TooLarge,
     Unavailable,
+    Unheard,
     Unreachable,
 )
 from lastword.bus.follower import Follower, Heard
@@ -47,6 +48,7 @@ __all__ = [
     "StreamMismatch",
     "TooLarge",
     "Unavailable",
+    "Unheard",
     "Unreachable",
     "decode_record",
     "ensure_streams",

@@ -22,7 +22,7 @@ import structlog
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
-from lastword.bus.exceptions import ServerTooOld, TooLarge, Unavailable, Unreachable
+from lastword.bus.exceptions import ServerTooOld, TooLarge, Unavailable, Unheard, Unreachable
 from lastword.bus.settings import BusSettings
 
 __all__ = ["REQUIRED_API_LEVEL", "TRANSIENT", "Bus", "open_bus"]
@@ -74,13 +74,15 @@ class Bus:
         return int(self.client.max_payload)
 
     async def request(self, subject: str, payload: bytes, *, timeout_s: float | None = None) -> bytes:
-        """Ask, and return the answer; raise `Unavailable` where none comes."""
+        """Ask, and return the answer; raise `Unavailable` (`Unheard`) where none comes."""
         try:
             message = await self.client.request(
                 subject,
                 payload,
                 timeout=timeout_s if timeout_s is not None else self.settings.request_timeout_s,
             )
+        except nats.errors.NoRespondersError as error:
+            raise Unheard(subject) from error
         except TRANSIENT as error:
             raise Unavailable(subject, type(error).__name__) from error
         return message.data

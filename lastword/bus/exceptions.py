@@ -7,7 +7,8 @@
     ├── ServerTooOld         a server without what lastword needs
     ├── ServerFailed         the embedded server did not start
     ├── Unavailable          nobody answers right now: try again
-    │   └── AppendUncertain  an append was tried for too long; whether it landed is not known
+    │   ├── AppendUncertain  an append was tried for too long; whether it landed is not known
+    │   └── Unheard          nobody listens where the question was asked
     ├── Conflict             another record was appended first
     ├── StreamMismatch       a stream exists and cannot be made what lastword needs
     └── TooLarge             a message that the server would refuse
@@ -24,6 +25,7 @@ __all__ = [
     "StreamMismatch",
     "TooLarge",
     "Unavailable",
+    "Unheard",
     "Unreachable",
 ]
 
@@ -76,6 +78,13 @@ class AppendUncertain(Unavailable):
 
     def __init__(self, workflow_id: str, tried_s: float) -> None:
         super().__init__(f"the log of {workflow_id}", f"no answer to an append within {tried_s:g} s")
+
+
+class Unheard(Unavailable):
+    """Nobody listens where the question was asked, says the server: at once, and not after a wait."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what, "nobody listens")
 
 
 class Conflict(BusError):
