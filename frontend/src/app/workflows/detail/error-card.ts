@@ -45,22 +45,24 @@ const LONG = 600;
         </div>
       </div>
       @if (left(); as text) {
-        <details [open]="!error().traceback || text.length < 4000">
-          <summary>
-            <lw-icon name="right" />
-            {{ error().traceback ? 'Traceback' : 'Last error output' }}
-            <span class="grow"></span>
-            <lw-copy-button
-              [text]="text"
-              [name]="error().traceback ? 'the traceback' : 'the output'"
-            />
-          </summary>
-          <pre
-            tabindex="0"
-            role="region"
-            [attr.aria-label]="error().traceback ? 'Traceback' : 'Last error output'"
-            >{{ text }}</pre>
-        </details>
+        <div class="left">
+          <details [open]="!error().traceback || text.length < 4000">
+            <summary>
+              <lw-icon name="right" />
+              {{ error().traceback ? 'Traceback' : 'Last error output' }}
+            </summary>
+            <pre
+              tabindex="0"
+              role="region"
+              [attr.aria-label]="error().traceback ? 'Traceback' : 'Last error output'"
+              >{{ text }}</pre>
+          </details>
+          <lw-copy-button
+            class="copy"
+            [text]="text"
+            [name]="error().traceback ? 'the traceback' : 'the output'"
+          />
+        </div>
       }
     </section>
   `,
@@ -107,6 +109,14 @@ const LONG = 600;
       gap: 6px 12px;
       margin-top: 10px;
       color: var(--ink-2);
+    }
+    .left {
+      position: relative;
+    }
+    .copy {
+      position: absolute;
+      top: 9px;
+      right: 14px;
     }
     summary {
       list-style: none;

@@ -1,0 +1,1 @@
+"""The browser app against the whole running system: real edge, real NATS, real child processes."""
