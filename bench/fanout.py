@@ -1,8 +1,8 @@
 """What telling many clients costs: the edge's processor time per event and client, against a raw broadcaster.
 
 The floor writes one prepared frame to each of as many `asyncio.Protocol` transports, in the same run, on the
-same kind of loop.  Clients run in a process of their own and only count bytes; what is measured is the serving
-process alone, so a slow client changes nothing.  Run: `python -m bench.fanout [clients] [events]`.
+same kind of loop.  Clients run in a process of their own and only count bytes; what is measured is the
+serving process alone, so a slow client changes nothing.  Run: `python -m bench.fanout [clients] [events]`.
 """
 
 import asyncio
