@@ -44,7 +44,7 @@ class Post(Protocol):
         ...
 
     async def request(self, subject: str, payload: bytes, *, timeout_s: float | None = None) -> bytes:
-        """Ask, and return the answer."""
+        """Ask, and return the answer; raise `Unheard` where nobody listens, says the server."""
         ...
 
     async def ask_api(self, subject: str, request: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -10,15 +10,14 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
 from lastword.actors.chronicler import Chronicler
 from lastword.actors.courier import Courier
+from lastword.actors.ports import Process, Starter
 from lastword.child.errors import SpawnFailed
-from lastword.child.pool import ChildPool
-from lastword.child.process import Child
 from lastword.child.protocol import Ended, Lines, Progressed, Returned, Waiting, Work
 from lastword.contracts.events import Cancelled, Error, Failed, Succeeded
 from lastword.contracts.messages import Held, Report
@@ -30,8 +29,8 @@ __all__ = ["Tenure", "WhyEnded"]
 
 log = structlog.get_logger(__name__)
 
-MAX_WARNINGS = 20
-MAX_WARNING = 500  # characters
+MAX_WARNINGS: Final = 20
+MAX_WARNING: Final = 500  # characters
 
 
 class WhyEnded(StrEnum):
@@ -44,6 +43,10 @@ class WhyEnded(StrEnum):
     FENCED = "fenced"
 
 
+AT_ONCE: Final = frozenset({WhyEnded.DEADLINE, WhyEnded.FENCED, WhyEnded.ISOLATED})
+"""Reasons that leave no time to be polite."""
+
+
 class Tenure:
     """Runs one claimed workflow."""
 
@@ -54,7 +57,7 @@ class Tenure:
         *,
         deadline_s: float | None,
         executor: str,
-        pool: ChildPool,
+        pool: Starter,
         courier: Courier,
         chronicler: Chronicler,
         metrics: Metrics,
@@ -72,7 +75,7 @@ class Tenure:
         self._chronicler = chronicler
         self._metrics = metrics
         self._term_grace_s = term_grace_s
-        self._child: Child | None = None
+        self._child: Process | None = None
         self._why: WhyEnded | None = None
         self._claimed_at_s = time.monotonic()
         self._ended_at_s: float | None = None
@@ -90,6 +93,8 @@ class Tenure:
     def obey(self, entry: Entry) -> None:
         """Act on what the log says of the workflow. Handling a record twice changes nothing."""
         record = entry.record
+        if entry.position < self.held.lease:
+            return  # from before our claim: on a cluster, a batched read may be answered a moment behind
         if record.status.is_terminal:
             self._settle(entry)
         elif record.status is Status.CANCELLING and entry.lease == self.held.lease:
@@ -102,16 +107,9 @@ class Tenure:
 
         A fence overrules: whatever the reason was, nobody believes this lease any more.
         """
-        if self._why is not None and why is not WhyEnded.FENCED:
-            return
-        self._why = why
-        child = self._child
-        if child is None:
-            return
-        if why in {WhyEnded.DEADLINE, WhyEnded.FENCED, WhyEnded.ISOLATED}:
-            child.kill()
-        elif self._ending is None:
-            self._ending = asyncio.create_task(self._end_politely(child), name=f"end {self.held.id}")
+        if self._why is None or why is WhyEnded.FENCED:
+            self._why = why
+            self._carry_out()
 
     async def run(self, *, redeliver_s: float) -> None:
         """Start the process, see it end, report, and stay until the log says that it has ended.
@@ -135,20 +133,20 @@ class Tenure:
                 await self._courier.deliver(outcome)
 
     async def _work_through(self) -> Report:
-        if self._why is not None:  # asked to end before there was a process
+        if self._is_asked_to_end():
             return self._report(self._judge(_never_began()))
         try:
             child = await self._pool.spawn(self._work)
         except SpawnFailed as error:
+            if self._is_asked_to_end():  # and so it has
+                return self._report(self._judge(_never_began()))
             return self._report(
                 Failed(lease=self.held.lease, finished_at=datetime.now(UTC), error=error.error)
             )
         self._child = child
         self._metrics.child_spawned(time.monotonic() - self._claimed_at_s)
         log.info("workflow.process_started", workflow=self.held.id, pid=child.pid)
-        if self._why is not None:  # asked while the process was being made
-            why, self._why = self._why, None
-            self.end(why)
+        self._carry_out()  # what was asked while the process was being made
         loop = asyncio.get_running_loop()
         alarm = None
         if self._deadline_s is not None:
@@ -158,6 +156,8 @@ class Tenure:
             listening = asyncio.create_task(self._listen(child), name=f"listen {self.held.id}")
             ended = await child.ended()
             await listening
+            if self._ending is not None:
+                await self._ending
         finally:
             if alarm is not None:
                 alarm.cancel()
@@ -172,7 +172,7 @@ class Tenure:
         )
         return self._report(self._judge(ended))
 
-    async def _listen(self, child: Child) -> None:
+    async def _listen(self, child: Process) -> None:
         async for message in child.messages():
             match message:
                 case Progressed():
@@ -184,7 +184,20 @@ class Tenure:
                 case _:
                     pass
 
-    async def _end_politely(self, child: Child) -> None:
+    def _is_asked_to_end(self) -> bool:
+        return self._why is not None
+
+    def _carry_out(self) -> None:
+        """End the process as asked, if it was asked and there is one."""
+        child = self._child
+        if child is None or self._why is None:
+            return
+        if self._why in AT_ONCE:
+            child.kill()
+        elif self._ending is None:
+            self._ending = asyncio.create_task(self._end_politely(child), name=f"end {self.held.id}")
+
+    async def _end_politely(self, child: Process) -> None:
         await child.cancel(grace_s=self._term_grace_s)
 
     def _judge(self, ended: Ended) -> Succeeded | Failed | Cancelled:

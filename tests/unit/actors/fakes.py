@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from lastword.bus import AppendUncertain, Conflict, TooLarge, Unavailable
+from lastword.bus import AppendUncertain, Conflict, TooLarge, Unavailable, Unheard
 from lastword.contracts.events import ResultReference
 from lastword.contracts.records import Entry, Record
 from lastword.telemetry.metrics import Metrics
@@ -120,7 +120,9 @@ class FakePost:
         self.failures = 0
         """How many of the next publishes are not acknowledged."""
         self.answer: Callable[[str, bytes], bytes] | None = None
-        """Answers requests; None: nobody does."""
+        """Answers requests; None: nobody listens."""
+        self.is_slow = False
+        """Whether whoever is asked does not answer in time."""
         self.api: Callable[[str, dict[str, Any]], dict[str, Any]] | None = None
         """Answers for JetStream's API; None: nobody does."""
 
@@ -147,10 +149,12 @@ class FakePost:
     async def request(self, subject: str, payload: bytes, *, timeout_s: float | None = None) -> bytes:
         """See `Post`."""
         self.asked.append(Stored(subject, payload))
-        if self.answer is None or not self.is_connected:
+        if self.is_slow or not self.is_connected:
             await asyncio.sleep(timeout_s or 1.0)
             raise Unavailable(subject)
         await asyncio.sleep(0)
+        if self.answer is None:
+            raise Unheard(subject)
         return self.answer(subject, payload)
 
     async def ask_api(self, subject: str, request: dict[str, Any] | None = None) -> dict[str, Any]:
