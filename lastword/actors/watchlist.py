@@ -1,7 +1,7 @@
 """The watchlist: what the auditor believes about executors and the workflows that they hold.
 
 Pure: it is told what was heard and what time it is (monotonic seconds of this process), and says whom to
-suspect.  No clock of another host is ever compared with ours; a beat counts from when it was heard here.
+suspect.  No clock of another host is ever compared with ours; how old something is, the server says.
 """
 
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ class Watchlist:
     # What was heard
 
     def cut_off(self, now_s: float) -> None:
-        """Take note that we heard nothing for a while: everyone gets a whole timeout, and one beat, again."""
+        """Take note that we heard nothing until now: everyone gets a whole timeout, and one beat, again."""
         self._cut_at_s = now_s
 
     def recorded(self, entry: Entry, now_s: float, age_s: float = 0.0) -> None:
@@ -68,10 +68,13 @@ class Watchlist:
             if record.status is Status.PENDING and record.queue_timeout_s is not None:
                 self._pending[record.id] = (entry, now_s - age_s)
 
-    def beat(self, pulse: Pulse, now_s: float) -> None:
-        """Take note that an executor beat."""
+    def beat(self, pulse: Pulse, now_s: float, age_s: float = 0.0) -> None:
+        """Take note that an executor beat `age_s` ago, by the server's clock.
+
+        After a break one hears a last beat that was sent before it: that is no sign of life.
+        """
         seen = self._executors.setdefault(pulse.executor, _Seen(last_beat_s=now_s, unlisted={}))
-        seen.last_beat_s = now_s
+        seen.last_beat_s = now_s - age_s
         seen.pulse = pulse
         seen.expired = False
         listed = set(pulse.leases)
@@ -93,10 +96,6 @@ class Watchlist:
             for entry in self._entries.values()
             if entry.record.executor == executor and (lease := entry.lease) is not None
         )
-
-    def entry(self, workflow_id: str) -> Entry | None:
-        """Return the live entry of a workflow."""
-        return self._entries.get(workflow_id)
 
     def last_beat_s(self, executor: str) -> float | None:
         """Return when an executor was last heard, on this process's monotonic clock."""
