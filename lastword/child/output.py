@@ -131,7 +131,7 @@ class LineSplitter:
         data = self._partial + data
         if len(data) > LINE_BYTES and (surplus := data.count(b"\n") - MAX_LINES) > 0:
             self._outbox.drop_lines(surplus)
-            data = b"\n".join(data.rsplit(b"\n", MAX_LINES)[1:])
+            data = b"\n".join(data.rsplit(b"\n", MAX_LINES + 1)[1:])
         *lines, self._partial = data.split(b"\n")
         at = datetime.now(UTC)
         for line in lines:

@@ -212,11 +212,11 @@ def _environment(given: Mapping[str, str], kind: _Kind) -> dict[str, str]:
 
 def _find_python(given: str, base_dir: str) -> str:
     """Return the path of an interpreter: a path, the folder of an environment, or a name on PATH."""
-    if os.sep not in given and (found := shutil.which(given)):
-        return found
     path = Path(base_dir) / Path(given).expanduser()
     if path.is_dir():
         path = path / "bin" / "python"
+    elif os.sep not in given and (found := shutil.which(given)):
+        return found
     if not os.access(path, os.X_OK):
         raise SpawnFailed(f"python = {given!r} names no interpreter: there is no program {path}")
     return str(path.absolute())  # not resolved: a link's own folder is what makes it an environment

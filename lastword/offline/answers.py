@@ -99,14 +99,17 @@ def _arguments(tool: Tool, conversation: Conversation) -> dict[str, Any]:
 
 
 def _option(conversation: Conversation) -> str | None:
-    """Choose among options that the task lists ("one of: a, b, c"): the one whose words the task has most."""
+    """Choose among options that the task lists ("one of: a, b, c").
+
+    It is the one whose words the task has most, and the last where it has none, which is often "other".
+    """
     found = _OPTIONS.search(f"{conversation.task}\n{conversation.expected}")
     if found is None:
         return None
     options = [one.strip(" `'\"*") for one in re.split(r",|\bor\b|/|\|", found["options"])]
     options = [one for one in options if one and len(one) < 40]
     rest = f"{conversation.task} {conversation.context}".lower().replace(found["options"].lower(), " ")
-    return max(options, key=lambda option: _likeness(option, rest)) if options else None
+    return max(reversed(options), key=lambda option: _likeness(option, rest), default=None)
 
 
 def _likeness(option: str, text: str) -> int:

@@ -54,8 +54,8 @@ class _Fitting:
             return schema["default"]
         for union in ("anyOf", "oneOf", "allOf"):
             options = [self._resolve(one) for one in schema.get(union, [])]
-            real = [one for one in options if one.get("type") != "null"]
-            if real and depth < MAX_DEPTH:
+            real = [one for one in options if one.get("type") != "null"] or options
+            if real and depth < 2 * MAX_DEPTH:
                 return self.value(real[0], name, depth + 1)
         return self._typed(schema, name, depth)
 

@@ -138,8 +138,8 @@ def decode(body: bytes) -> ChatRequest:
     try:
         return msgspec.json.decode(body, type=ChatRequest)
     except msgspec.ValidationError as error:
-        named = re.search(r"\$\.(\w+)|field `(\w+)`", str(error))
-        raise BadRequest(str(error), parameter=(named[1] or named[2]) if named else None) from error
+        named = re.search(r"at `\$\.(\w+)", str(error)) or re.search(r"field `(\w+)`", str(error))
+        raise BadRequest(str(error), parameter=named[1] if named else None) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequest(f"we could not parse the JSON body of your request: {error}") from error
 

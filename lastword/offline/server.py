@@ -274,7 +274,7 @@ class _Completion:
 
 
 class _EmbeddingRequest(Struct, frozen=True):
-    input: str | list[str] | list[int] | list[list[int]]
+    input: str | list[Any]
     model: str = MODEL
     encoding_format: str = "float"
 
