@@ -24,9 +24,8 @@ const LONG = 600;
               dir="auto"
               data-error-message
               [class.capital]="error().code !== 'exception'"
-            >
-              {{ message() }}
-            </p>
+              [textContent]="message()"
+            ></p>
           }
           @if (isLong()) {
             <button type="button" class="button ghost small" (click)="whole.set(!whole())">

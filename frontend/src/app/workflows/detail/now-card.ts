@@ -157,7 +157,12 @@ export class NowCard {
     if (workflow.status === 'pending') return 'Not begun';
     if (total === null) return label || (workflow.isTerminal ? 'Ended' : 'Under way');
     const task = Math.min(done + 1, total);
-    if (workflow.status === 'success') return `All ${total} tasks done`;
+    if (workflow.status === 'success') {
+      // A function may end without having counted its last step; what it said stands.
+      return done >= total
+        ? `All ${total} tasks done`
+        : `Done; it had reported ${done} of ${total}`;
+    }
     if (workflow.isTerminal) {
       return done >= total
         ? `Ended after task ${total}`
