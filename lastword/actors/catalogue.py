@@ -1,13 +1,21 @@
-"""The catalogue: what can be started, as executors have announced it, and whether inputs fit."""
+"""The catalogue: what can be started, as executors have announced it, and whether inputs fit.
 
-from collections.abc import AsyncGenerator
+A schema comes from whoever wrote the definition.  One that is no JSON Schema, or that refers to what is not
+in it, makes the definition a broken one: nobody's inputs can be judged by it, and nothing is ever fetched.
+"""
+
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
-from typing import Any
+from itertools import islice
+from typing import Any, Final, cast
 
 import msgspec
 import structlog
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
+from jsonschema.exceptions import SchemaError, ValidationError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
 from lastword.bus import Bus, Follower, Heard
 from lastword.contracts import subjects
@@ -16,6 +24,11 @@ from lastword.contracts.messages import Definition, FieldError
 __all__ = ["Catalogue"]
 
 log = structlog.get_logger(__name__)
+
+_Json = dict[str, Any] | list[Any] | str | float | bool | None
+
+MAX_ERRORS: Final = 50  # that one answer lists
+MAX_MESSAGE: Final = 500  # characters; a validator quotes what it was given
 
 
 class Catalogue:
@@ -33,7 +46,7 @@ class Catalogue:
             bus,
             stream=subjects.DEFINITION_STREAM,
             subject=subjects.definition(),
-            deliver=self._hear,
+            deliver=self.hear,
             origin="latest",
         )
         async with follower.open():
@@ -51,6 +64,11 @@ class Catalogue:
 
     def define(self, definition: Definition) -> None:
         """Take a definition in, instead of an older one of the same name."""
+        why = _fault(definition.input_schema)
+        if why is not None:
+            error = f"its input schema cannot be used: {why}"
+            definition = msgspec.structs.replace(definition, kind="broken", error=error)
+            log.warning("definition.broken", definition=definition.name, error=error)
         self._known[definition.name] = definition
         self._validators.pop(definition.name, None)
 
@@ -58,35 +76,76 @@ class Catalogue:
         """Return what is wrong with the inputs, field by field; nothing where they fit the schema."""
         validator = self._validators.get(definition.name)
         if validator is None:
-            validator = self._validators[definition.name] = Draft202012Validator(definition.input_schema)
+            validator = Draft202012Validator(definition.input_schema, registry=Registry())
+            self._validators[definition.name] = validator
         found: dict[tuple[str, str], FieldError] = {}
-        for error in validator.iter_errors(inputs):
-            for one in _explain(error):
-                found[one.field, one.message] = one
-        return tuple(sorted(found.values(), key=lambda one: one.field))[:50]
+        try:
+            # The first few are enough, and finding all of what 64 KiB can hold would take seconds.
+            for error in islice(validator.iter_errors(inputs), MAX_ERRORS):
+                for one in _explain(error):
+                    found[one.field, one.message] = one
+        except RecursionError:
+            return (FieldError(field="inputs", message="They are nested too deeply to be checked."),)
+        return tuple(sorted(found.values(), key=lambda one: one.field))[:MAX_ERRORS]
 
-    def _hear(self, heard: Heard) -> None:
+    def hear(self, heard: Heard) -> None:
+        """Take in what the stream of definitions says."""
+        name = subjects.last_token(heard.subject)
         if not heard.data:
-            self._known.pop(subjects.last_token(heard.subject), None)
+            self._known.pop(name, None)
             return
         try:
-            self.define(self._decoder.decode(heard.data))
+            definition = self._decoder.decode(heard.data)
         except msgspec.DecodeError as error:
             log.warning("definition.unreadable", subject=heard.subject, error=str(error))
+            return
+        if definition.name != name:
+            log.warning("definition.misaddressed", subject=heard.subject, definition=definition.name)
+            return
+        self.define(definition)
+
+
+def _fault(schema: dict[str, Any]) -> str | None:
+    """Return why nothing can be checked by the schema, or None."""
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        return error.message[:MAX_MESSAGE]
+    registry: Registry[Any] = Registry()
+    resolver = registry.resolver_with_root(DRAFT202012.create_resource(schema))
+    for reference in _references(schema):
+        try:
+            resolver.lookup(reference)
+        except Unresolvable:
+            return f"it refers to {reference!r}, which is not in it"[:MAX_MESSAGE]
+    return None
+
+
+def _references(schema: _Json) -> Iterator[str]:
+    """Yield every `$ref`; one in an example or a default is looked up for nothing, and seldom missed."""
+    if isinstance(schema, dict):
+        for key, value in schema.items():
+            if key == "$ref" and isinstance(value, str):
+                yield value
+            else:
+                yield from _references(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from _references(value)
 
 
 def _explain(error: ValidationError) -> list[FieldError]:
     """Say which field is wrong: for what is missing or too much, the field itself and not its parent."""
     path = ".".join(["inputs", *(str(step) for step in error.absolute_path)])
-    instance: Any = error.instance
-    if error.validator == "required" and isinstance(instance, dict):
-        missing = [name for name in error.validator_value if name not in instance]
+    schema = cast("dict[str, Any]", error.schema)
+    given = cast("dict[str, Any]", error.instance)  # where it is looked into: both keywords judge objects
+    if error.validator == "required":
+        missing = [name for name in schema["required"] if name not in given]
         return [FieldError(field=f"{path}.{name}", message="This is required.") for name in missing]
-    if error.validator == "additionalProperties" and isinstance(instance, dict):
-        known = sorted(error.schema.get("properties", {}))
-        extra = [name for name in instance if name not in known]
+    if error.validator == "additionalProperties":
+        known = sorted(schema.get("properties", {}))
+        extra = [name for name in given if name not in known]
         takes = f"It takes: {', '.join(known)}." if known else "It takes no inputs."
-        return [
-            FieldError(field=f"{path}.{name}", message=f"There is no such input. {takes}") for name in extra
-        ]
-    return [FieldError(field=path, message=error.message[:500])]
+        message = f"There is no such input. {takes}"[:MAX_MESSAGE]
+        return [FieldError(field=f"{path}.{name}", message=message) for name in extra]
+    return [FieldError(field=path, message=error.message[:MAX_MESSAGE])]

@@ -5,6 +5,7 @@ anything; the command is carried out (appended) before it is answered.
 """
 
 import hashlib
+from datetime import UTC
 from typing import Final
 
 import msgspec
@@ -13,7 +14,7 @@ from lastword.actors.catalogue import Catalogue
 from lastword.actors.registrar import Registrar
 from lastword.contracts.events import CancelRequested, Claimed, Submitted
 from lastword.contracts.ids import id_for_key, is_token, new_event_id, new_workflow_id
-from lastword.contracts.messages import Accepted, Cancel, Claim, Definition, Problem, Reply, Start
+from lastword.contracts.messages import Accepted, Cancel, Claim, Definition, FieldError, Problem, Reply, Start
 from lastword.contracts.moves import IllegalMove, Refusal
 from lastword.contracts.records import Entry
 from lastword.contracts.statuses import Status
@@ -23,6 +24,7 @@ __all__ = ["Receptionist"]
 
 MAX_KEY: Final = 255  # characters of an idempotency key
 MAX_TITLE: Final = 200  # characters
+MAX_NAME: Final = 200  # characters of whoever asks; it stands in every record
 
 
 class Receptionist:
@@ -88,6 +90,8 @@ class Receptionist:
         """Ask a workflow to end. One that is `cancelling` already is answered as it stands."""
         if not is_token(command.id):
             return self._refuse("cancel", _unknown_workflow(command.id))
+        if command.by is not None and len(command.by) > MAX_NAME:
+            return self._refuse("cancel", _bad_name("by", command.by))
         actor = command.by or "anonymous"
         try:
             entry = await self._registrar.accept(
@@ -120,20 +124,9 @@ class Receptionist:
                 detail=f"They have {size} bytes as JSON; at most {self._max_inputs_bytes} are taken. "
                 "Store what is large elsewhere and pass where it is.",
             )
-        if command.idempotency_key is not None and not 1 <= len(command.idempotency_key) <= MAX_KEY:
-            return Problem(
-                status=422,
-                code="bad_idempotency_key",
-                title="The idempotency key cannot be used",
-                detail=f"It has {len(command.idempotency_key)} characters; 1 to {MAX_KEY} are taken.",
-            )
-        if command.title is not None and len(command.title) > MAX_TITLE:
-            return Problem(
-                status=422,
-                code="title_too_long",
-                title="The title is too long",
-                detail=f"It has {len(command.title)} characters; at most {MAX_TITLE} are taken.",
-            )
+        problem = _misshapen(command)
+        if problem is not None:
+            return problem
         errors = self._catalogue.check(definition, command.inputs)
         if errors:
             return Problem(
@@ -164,7 +157,7 @@ class Receptionist:
             return _unknown_workflow(workflow_id)
         record = standing.record
         if record.status.is_terminal:
-            ended = record.finished_at or record.at
+            ended = (record.finished_at or record.at).astimezone(UTC)  # its executor's host wrote it
             return Problem(
                 status=409,
                 code="already_terminal",
@@ -210,6 +203,41 @@ def _unknown_definition(name: str, known: tuple[str, ...]) -> Problem:
         title="There is no such definition",
         detail=f"{name[:80]!r} is not defined. Known: {listed}",
         known=known,
+    )
+
+
+def _misshapen(command: Start) -> Problem | None:
+    """Return what is wrong with a start besides its inputs."""
+    if command.idempotency_key is not None and not 1 <= len(command.idempotency_key) <= MAX_KEY:
+        return Problem(
+            status=422,
+            code="bad_idempotency_key",
+            title="The idempotency key cannot be used",
+            detail=f"It has {len(command.idempotency_key)} characters; 1 to {MAX_KEY} are taken.",
+        )
+    if command.title is not None and len(command.title) > MAX_TITLE:
+        return Problem(
+            status=422,
+            code="title_too_long",
+            title="The title is too long",
+            detail=f"It has {len(command.title)} characters; at most {MAX_TITLE} are taken.",
+        )
+    if command.started_by is not None and len(command.started_by) > MAX_NAME:
+        return _bad_name("started_by", command.started_by)
+    if command.retry_of is not None and not is_token(command.retry_of):
+        # It would make a record that no one could read.
+        return _unknown_workflow(command.retry_of)
+    return None
+
+
+def _bad_name(field: str, name: str) -> Problem:
+    message = f"It has {len(name)} characters; at most {MAX_NAME} are taken."
+    return Problem(
+        status=422,
+        code="name_too_long",
+        title="The name of who asks is too long",
+        detail=f"{field}: {message}",
+        errors=(FieldError(field=field, message=message),),
     )
 
 
