@@ -4,8 +4,10 @@ from lastword.bus.commands import CommandClient, serve_commands
 from lastword.bus.connection import Bus, open_bus
 from lastword.bus.exceptions import (
     AppendUncertain,
+    BadLogin,
     BusError,
     Conflict,
+    LoginRefused,
     ServerFailed,
     ServerTooOld,
     StreamMismatch,
@@ -26,6 +28,7 @@ from lastword.bus.streams import ensure_streams
 __all__ = [
     "MAX_INLINE_RESULT",
     "AppendUncertain",
+    "BadLogin",
     "Bus",
     "BusError",
     "BusSettings",
@@ -39,6 +42,7 @@ __all__ = [
     "JetStreamMailbox",
     "Letter",
     "Login",
+    "LoginRefused",
     "Mailbox",
     "Outputs",
     "PullConsumer",

@@ -18,11 +18,21 @@ import msgspec
 import nats
 import nats.errors
 import nats.js.errors
+import nkeys
 import structlog
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
-from lastword.bus.exceptions import ServerTooOld, TooLarge, Unavailable, Unheard, Unreachable
+from lastword.bus._cancel import end, heeding
+from lastword.bus.exceptions import (
+    BadLogin,
+    LoginRefused,
+    ServerTooOld,
+    TooLarge,
+    Unavailable,
+    Unheard,
+    Unreachable,
+)
 from lastword.bus.settings import BusSettings
 
 __all__ = ["REQUIRED_API_LEVEL", "TRANSIENT", "Bus", "open_bus"]
@@ -31,6 +41,11 @@ log = structlog.get_logger(__name__)
 
 REQUIRED_API_LEVEL: Final = 2
 """JetStream API level of nats-server 2.12: expiry markers, schedules, batched direct get."""
+
+RECONNECT_S: Final = 0.1  # between two tries; the default of 2 s doubled the gap after a leader's death
+
+FIRST_S: Final = 5.0
+"""Seconds to try for the first connection; later ones are tried for ever."""
 
 TRANSIENT: Final = (
     nats.errors.TimeoutError,
@@ -74,13 +89,12 @@ class Bus:
         return int(self.client.max_payload)
 
     async def request(self, subject: str, payload: bytes, *, timeout_s: float | None = None) -> bytes:
-        """Ask, and return the answer; raise `Unavailable` (`Unheard`) where none comes."""
+        """Ask, and return the answer; raise `Unavailable` (`Unheard`) where none comes, or `TooLarge`."""
         try:
-            message = await self.client.request(
-                subject,
-                payload,
-                timeout=timeout_s if timeout_s is not None else self.settings.request_timeout_s,
-            )
+            limit_s = timeout_s if timeout_s is not None else self.settings.request_timeout_s
+            message = await heeding(self.client.request(subject, payload, timeout=limit_s))
+        except nats.errors.MaxPayloadError as error:
+            raise TooLarge(subject, len(payload), self.max_payload) from error
         except nats.errors.NoRespondersError as error:
             raise Unheard(subject) from error
         except TRANSIENT as error:
@@ -111,7 +125,7 @@ class Bus:
         if ttl_s is not None:
             headers["Nats-TTL"] = f"{ttl_s}s"
         try:
-            ack = await self.js.publish(subject, payload, headers=headers or None)
+            ack = await heeding(self.js.publish(subject, payload, headers=headers or None))
         except nats.errors.MaxPayloadError as error:
             raise TooLarge(subject, len(payload), self.max_payload) from error
         except (nats.js.errors.Error, *TRANSIENT) as error:
@@ -128,29 +142,32 @@ class Bus:
             raise Unavailable(subject, type(error).__name__) from error
 
     async def barrier(self) -> None:
-        """Return when the server has taken every subscription made so far.
+        """Return when the server has taken every subscription made so far; raise `Unavailable`.
 
         One flush is not enough: the client writes PING before a SUB that it has queued (measured: 60 of
         1,500 messages missed with one, none with two).
         """
-        await self.client.flush()
-        await self.client.flush()
+        try:
+            await heeding(self.client.flush())
+            await heeding(self.client.flush())
+        except TRANSIENT as error:
+            raise Unavailable("the NATS server", type(error).__name__) from error
 
 
 @asynccontextmanager
 async def open_bus(
     settings: BusSettings, *, name: str, inbox_prefix: str = "_INBOX"
 ) -> AsyncGenerator[Bus, None]:
-    """Connect and yield the bus; raise `Unreachable` or `ServerTooOld`.
+    """Connect and yield the bus; raise `Unreachable`, `BadLogin` or `ServerTooOld`.
 
     `name` is what the server's own events call this connection; an executor's is its executor name.
     """
-    if settings.url is None:
+    servers = [part.strip() for part in (settings.url or "").split(",") if part.strip()]
+    if not servers:  # the client would look for ever, and hold up the loop
         raise Unreachable("(no address)", "bus.url is not set and no embedded server runs")
     client = Client()
     bus = Bus(client, settings, name)
     closing = asyncio.Event()
-    servers = [part.strip() for part in settings.url.split(",") if part.strip()]
     shown = ", ".join(_without_secrets(server) for server in servers)
 
     async def disconnected() -> None:
@@ -180,7 +197,7 @@ async def open_bus(
             inbox_prefix=inbox_prefix.encode(),
             allow_reconnect=True,
             max_reconnect_attempts=-1,
-            reconnect_time_wait=0.1,  # seconds; the default of 2 doubled the gap after a leader's death
+            reconnect_time_wait=RECONNECT_S,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  it sleeps so long
             connect_timeout=1,  # seconds
             ping_interval=5,  # seconds; with 2 outstanding a dead link is noticed within 15
             max_outstanding_pings=2,
@@ -200,48 +217,76 @@ async def open_bus(
         yield bus
     finally:
         closing.set()
-        with suppress(*TRANSIENT):
+        await end(first)  # not done where we were cancelled while it still tried
+        with suppress(AssertionError, *TRANSIENT):  # AssertionError: a client that could not even begin
             await client.close()
 
 
 async def _first_connection(first: "asyncio.Task[None]", client: Client, shown: str) -> None:
-    """Wait for the first connection 5 s; the client alone would try for ever."""
-    done, _ = await asyncio.wait({first}, timeout=5.0)
+    """Wait for the first connection; the client alone would try for ever."""
+    done, _ = await asyncio.wait({first}, timeout=FIRST_S)
     if not done:
-        first.cancel()
-        with suppress(asyncio.CancelledError, *TRANSIENT):
-            await first
+        await end(first)
         why = client.last_error
-        raise Unreachable(shown, str(why) if why else "no answer within 5 s")
+        raise _unreachable(shown, why) if why else Unreachable(shown, f"no answer within {FIRST_S:g} s")
     try:
         first.result()
     except (TimeoutError, nats.errors.Error, OSError) as error:
-        raise Unreachable(shown, str(error) or type(error).__name__) from error
+        raise _unreachable(shown, error) from error
+
+
+def _unreachable(shown: str, why: Exception) -> Unreachable:
+    text = str(why) or type(why).__name__
+    return LoginRefused(shown, text) if "uthorization" in text else Unreachable(shown, text)
 
 
 def _check_level(client: Client, shown: str) -> None:
-    info: dict[str, Any] = client._server_info  # noqa: SLF001  no public way to the server's INFO
+    info: dict[str, Any] = client._server_info  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  no public way to the server's INFO
     level = int(info.get("api_lvl", 0))
     if level < REQUIRED_API_LEVEL:
         raise ServerTooOld(shown, str(info.get("version", "unknown")), level, REQUIRED_API_LEVEL)
 
 
 def _login(settings: BusSettings) -> dict[str, Any]:
+    """Return the client's options for whichever login is set; raise `BadLogin`."""
     if settings.credentials is not None:
+        if "BEGIN USER NKEY SEED" not in _text("credentials", settings.credentials):
+            raise BadLogin("credentials", settings.credentials, "it holds no NATS user's JWT and seed")
         return {"user_credentials": settings.credentials}
     if settings.nkey_seed is not None:
-        return {"nkeys_seed_str": Path(settings.nkey_seed).read_text("utf-8").strip()}
+        seed = _text("nkey_seed", settings.nkey_seed).strip()
+        try:
+            nkeys.from_seed(seed.encode()).wipe()
+        except (nkeys.NkeysError, ValueError) as error:
+            raise BadLogin("nkey_seed", settings.nkey_seed, "it holds no nkey seed") from error
+        return {"nkeys_seed_str": seed}
     if settings.user is not None:
         return {"user": settings.user, "password": settings.password or ""}
     return {}
 
 
+def _text(setting: str, path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadLogin(setting, path, str(error)) from error
+
+
 def _tls(settings: BusSettings) -> SSLContext | None:
     if settings.tls_ca is None and settings.tls_cert is None:
         return None
-    context = create_default_context(cafile=settings.tls_ca)
+    try:
+        context = create_default_context(cafile=settings.tls_ca)
+    except OSError as error:  # SSLError is one
+        raise BadLogin("tls_ca", str(settings.tls_ca), str(error)) from error
     if settings.tls_cert is not None:
-        context.load_cert_chain(settings.tls_cert, settings.tls_key)
+        try:
+            context.load_cert_chain(settings.tls_cert, settings.tls_key)
+        except OSError as error:
+            key = (
+                f"{settings.tls_cert}, tls_key {settings.tls_key}" if settings.tls_key else settings.tls_cert
+            )
+            raise BadLogin("tls_cert", key, str(error)) from error
     return context
 
 

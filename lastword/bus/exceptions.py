@@ -4,6 +4,8 @@
 
     BusError
     ├── Unreachable          no server at the address
+    │   └── LoginRefused     there is one, and it does not let us in
+    ├── BadLogin             a file with credentials or certificates that cannot be used
     ├── ServerTooOld         a server without what lastword needs
     ├── ServerFailed         the embedded server did not start
     ├── Unavailable          nobody answers right now: try again
@@ -18,8 +20,10 @@ Errors of `nats` never leave this folder.
 
 __all__ = [
     "AppendUncertain",
+    "BadLogin",
     "BusError",
     "Conflict",
+    "LoginRefused",
     "ServerFailed",
     "ServerTooOld",
     "StreamMismatch",
@@ -38,11 +42,32 @@ class Unreachable(BusError):
     """No NATS server answers at the address."""
 
     def __init__(self, url: str, why: str) -> None:
-        super().__init__(
+        super().__init__(self._say(url, why))
+        self.url = url
+
+    def _say(self, url: str, why: str) -> str:
+        return (
             f"no NATS server at {url} ({why}); start one there, or unset LASTWORD_BUS__URL "
             "and let `lastword up` start the embedded one"
         )
-        self.url = url
+
+
+class LoginRefused(Unreachable):
+    """A server answers, and refuses our user, password, credentials or certificate."""
+
+    def _say(self, url: str, why: str) -> str:
+        return (
+            f"the NATS server at {url} does not let us in ({why}); check bus.user and bus.password, "
+            "bus.credentials, bus.nkey_seed, or the user in bus.url"
+        )
+
+
+class BadLogin(BusError):
+    """A file named by the settings, with credentials or certificates, that cannot be used."""
+
+    def __init__(self, setting: str, path: str, why: str) -> None:
+        super().__init__(f"bus.{setting} ({path}) cannot be used: {why}")
+        self.setting = setting
 
 
 class ServerTooOld(BusError):
@@ -102,7 +127,7 @@ class StreamMismatch(BusError):
     def __init__(self, stream: str, why: str) -> None:
         super().__init__(
             f"stream {stream} cannot be brought to what this version needs: {why}. "
-            "Nothing was changed. Use another account or data folder, or remove the stream after a back-up"
+            "It was not changed. Use another account or data folder, or remove the stream after a back-up"
         )
         self.stream = stream
 
