@@ -18,8 +18,12 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import nats.js.errors
 
+from lastword.bus._cancel import heeding
+from lastword.bus._decode import decode
+from lastword.bus._direct import read_batch
 from lastword.bus.connection import TRANSIENT, Bus
 from lastword.bus.exceptions import AppendUncertain, BusError, Conflict, TooLarge, Unavailable
+from lastword.bus.streams import MAX_MESSAGE
 from lastword.contracts import subjects
 from lastword.contracts.records import Entry, Record
 
@@ -36,7 +40,7 @@ _encoder = msgspec.json.Encoder()
 
 def decode_record(payload: bytes) -> Record:
     """Return the record in `payload`; raise `msgspec.DecodeError` where it is none."""
-    return _records.decode(payload)
+    return decode(_records, payload)
 
 
 class Head(NamedTuple):
@@ -111,8 +115,9 @@ class StatusLog:
         """
         payload = _encoder.encode(record)
         subject = subjects.log(record.id)
-        if len(payload) + 512 > self._bus.max_payload:  # room for the headers
-            raise TooLarge(subject, len(payload), self._bus.max_payload)
+        limit = min(self._bus.max_payload, MAX_MESSAGE)  # some servers take more than our streams do
+        if len(payload) + 512 > limit:  # room for the headers
+            raise TooLarge(subject, len(payload), limit)
         loop = asyncio.get_running_loop()
         until = loop.time() + self._bus.settings.append_timeout_s
         delay_s = 0.02
@@ -133,7 +138,7 @@ class StatusLog:
         """Try once; return the position, or None where the answer settles nothing."""
         headers = {EXPECTED: str(expected), MESSAGE_ID: f"{record.event}.{record.status}"}
         try:
-            ack = await self._bus.js.publish(subject, payload, headers=headers)
+            ack = await heeding(self._bus.js.publish(subject, payload, headers=headers))
         except nats.js.errors.ServiceUnavailableError:
             return None
         except nats.js.errors.APIError as error:
@@ -166,35 +171,14 @@ class StatusLog:
         raise Unavailable("the log", str(error.get("description", "")))
 
     async def _direct(self, request: dict[str, Any]) -> list[Entry]:
-        """Make one batched direct get: the server answers with one message per record, then an end mark."""
-        client = self._bus.client
-        inbox = client.new_inbox()
-        entries: list[Entry] = []
-        try:
-            subscription = await client.subscribe(inbox)
-            try:
-                await client.publish(
-                    f"$JS.API.DIRECT.GET.{subjects.LOG_STREAM}", msgspec.json.encode(request), reply=inbox
-                )
-                while True:
-                    message = await subscription.next_msg(timeout=self._bus.settings.request_timeout_s)
-                    headers = message.headers or {}
-                    status = headers.get("Status")
-                    if status in {"204", "404"}:  # end of batch; no message found
-                        return entries
-                    if status is not None:
-                        raise Unavailable("the log", f"{status} {headers.get('Description', '')}")
-                    entries.append(
-                        Entry(
-                            position=int(headers["Nats-Sequence"]),
-                            stored_at=_time(headers["Nats-Time-Stamp"]),
-                            record=_records.decode(message.data),
-                        )
-                    )
-            finally:
-                await subscription.unsubscribe()
-        except TRANSIENT as error:
-            raise Unavailable("the log", type(error).__name__) from error
+        return [
+            Entry(
+                position=int((message.headers or {})["Nats-Sequence"]),
+                stored_at=_time((message.headers or {})["Nats-Time-Stamp"]),
+                record=decode_record(message.data),
+            )
+            for message in await read_batch(self._bus, subjects.LOG_STREAM, request)
+        ]
 
 
 def _entry(message: dict[str, Any]) -> Entry:

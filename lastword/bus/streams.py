@@ -7,7 +7,7 @@ layout instead of quietly taking features away.
 """
 
 import asyncio
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import structlog
 
@@ -17,7 +17,7 @@ from lastword.bus.settings import BusSettings
 from lastword.contracts import subjects
 from lastword.contracts.ids import Seconds
 
-__all__ = ["LAYOUT", "ensure_streams", "stream_configs"]
+__all__ = ["LAYOUT", "MAX_MESSAGE", "ensure_streams", "stream_configs"]
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +27,8 @@ LAYOUT: Final = 1
 NANOSECONDS: Final = 1_000_000_000
 DUPLICATE_WINDOW_S: Final = 120  # the server's default; a message id is remembered this long
 MARKER_TTL_S: Final = 120  # how long an expiry marker itself is kept
-MAX_MESSAGE: Final = 1_048_576  # the server's default max_payload
+MAX_MESSAGE: Final = 1_048_576
+"""The largest message that our streams take, headers included, in bytes: the server's default max_payload."""
 
 
 def stream_configs(*, replicas: int, partitions: int, settings: BusSettings) -> tuple[dict[str, Any], ...]:
@@ -127,8 +128,9 @@ async def _ensure(bus: Bus, wanted: dict[str, Any]) -> None:
         if error.get("code") == 503 and error.get("err_code") not in {10039, 10076}:
             raise Unavailable(f"stream {name}", error.get("description", ""))
         raise StreamMismatch(name, f"JetStream says: {error.get('description')}")
-    standing = info["config"]
-    layout = int((standing.get("metadata") or {}).get("lastword.layout", 0))
+    standing: dict[str, Any] = info["config"]
+    labels: dict[str, str] = standing.get("metadata") or {}
+    layout = int(labels.get("lastword.layout", 0))
     if layout > LAYOUT:
         raise StreamMismatch(
             name, f"its layout {layout} is newer than this version's {LAYOUT}; upgrade lastword"
@@ -136,9 +138,14 @@ async def _ensure(bus: Bus, wanted: dict[str, Any]) -> None:
     if all(_same(standing.get(key), value) for key, value in wanted.items()):
         return
     changed = sorted(key for key, value in wanted.items() if not _same(standing.get(key), value))
-    answer = await bus.ask_api(f"STREAM.UPDATE.{name}", {**standing, **wanted})
+    # Settings that we do not speak of stay as they are, whoever made them.
+    metadata = {**labels, **wanted["metadata"]}
+    answer = await bus.ask_api(f"STREAM.UPDATE.{name}", {**standing, **wanted, "metadata": metadata})
     if "error" in answer:
-        raise StreamMismatch(name, f"{', '.join(changed)}: {answer['error'].get('description')}")
+        error = answer["error"]
+        if error.get("code") == 503:  # no leader, just now
+            raise Unavailable(f"stream {name}", error.get("description", ""))
+        raise StreamMismatch(name, f"{', '.join(changed)}: {error.get('description')}")
     log.info("stream.updated", stream=name, changed=changed)
 
 
@@ -148,9 +155,9 @@ async def _create(bus: Bus, wanted: dict[str, Any]) -> None:
         log.info("stream.created", stream=wanted["name"])
         return
     error = answer["error"]
-    if error.get("err_code") == 10058:  # another process created it in between
-        return
-    if error.get("code") == 503:
+    if (
+        error.get("code") == 503 or error.get("err_code") == 10058
+    ):  # created by another in between: look again
         raise Unavailable(f"stream {wanted['name']}", error.get("description", ""))
     raise StreamMismatch(wanted["name"], str(error.get("description")))
 
@@ -158,7 +165,8 @@ async def _create(bus: Bus, wanted: dict[str, Any]) -> None:
 def _same(standing: Any, wanted: Any) -> bool:
     """Whether what stands already says what is wanted; the server adds keys of its own."""
     if isinstance(wanted, dict) and isinstance(standing, dict):
-        return all(_same(standing.get(key), value) for key, value in wanted.items())
+        mine, theirs = cast("dict[str, Any]", wanted), cast("dict[str, Any]", standing)
+        return all(_same(theirs.get(key), value) for key, value in mine.items())
     return bool(standing == wanted or (not standing and not wanted))
 
 
