@@ -17,6 +17,7 @@ import structlog
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from lastword.bus._cancel import end
 from lastword.bus._reply import read_reply
 from lastword.bus.connection import TRANSIENT, Bus
 from lastword.bus.exceptions import Unavailable
@@ -100,8 +101,7 @@ class Follower:
         finally:
             self._bus.on_reconnect.remove(self._break)
             self._bus.on_disconnect.remove(self._break)
-            keeper.cancel()
-            await asyncio.gather(keeper, return_exceptions=True)
+            await end(keeper)
             await self._drop_subscription()
 
     async def _keep(self) -> None:
@@ -114,10 +114,10 @@ class Follower:
                     log.debug("follow.not_yet", subject=self._subject, error=type(error).__name__)
                     await asyncio.sleep(0.1)
                     continue
-            self._wake.clear()
             try:
                 async with asyncio.timeout(HEARTBEAT_S / 2):
                     await self._wake.wait()
+                    self._wake.clear()
             except TimeoutError:
                 if not self._broken and loop.time() - self._heard_at > SILENCE_S:
                     log.info("follow.silent", subject=self._subject)
@@ -130,15 +130,21 @@ class Follower:
             self._generation += 1
             self.breaks += 1
             self.synced.clear()
-            if self._lost is not None:
-                self._lost()
+            self._call(self._lost)
         self._wake.set()
 
     def _sync(self) -> None:
         if not self.synced.is_set():
             self.synced.set()
-            if self._caught_up is not None:
-                self._caught_up()
+            self._call(self._caught_up)
+
+    def _call(self, listener: Callable[[], None] | None) -> None:
+        """Call whoever wants to know; its fault must not end the feed."""
+        if listener is not None:
+            try:
+                listener()
+            except Exception:
+                log.exception("follow.listener_failed", subject=self._subject)
 
     async def _subscribe(self, loop: asyncio.AbstractEventLoop) -> None:
         await self._drop_subscription()
@@ -148,13 +154,13 @@ class Follower:
         self._consumer_sequence = 0
         self._heard_at = loop.time()
         self._broken = False
-        self._subscription = await client.subscribe(inbox, cb=self._hearing(loop))
         try:
+            self._subscription = await client.subscribe(inbox, cb=self._hearing(loop))
             pending = await self._create(inbox)
         except BaseException:
             self._broken = True
             raise
-        if pending == 0:
+        if pending == 0 and not self._broken:  # it may have broken again while we asked
             self._sync()
 
     async def _create(self, inbox: str) -> int:
@@ -226,7 +232,11 @@ class Follower:
             return
         stalled = headers.get("Nats-Consumer-Stalled")
         if stalled is not None:
-            await self._bus.client.publish(stalled)
+            try:
+                await self._bus.client.publish(stalled)
+            except TRANSIENT:
+                self._break()
+                return
         last = headers.get("Nats-Last-Consumer")
         if last is not None and int(last) != self._consumer_sequence:
             self._break()
