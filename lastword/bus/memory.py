@@ -24,6 +24,7 @@ class _MemoryLetter(Generic[M]):
 
     async def retry(self, delay_s: float = 0.0) -> None:
         """See `Letter`."""
+        self._box.hand_back(self.position)
         asyncio.get_running_loop().call_later(delay_s, self._box.put_back, self)
 
     async def drop(self, why: str) -> None:
@@ -38,6 +39,7 @@ class MemoryMailbox(Generic[M]):
     def __init__(self) -> None:
         self._ready: asyncio.Queue[_MemoryLetter[M] | None] = asyncio.Queue()
         self._open: set[int] = set()
+        self._taken: dict[int, _MemoryLetter[M]] = {}
         self._count = 0
         self.dropped: list[tuple[M, str]] = []
         """What was dropped, and why."""
@@ -61,6 +63,11 @@ class MemoryMailbox(Generic[M]):
     def settle(self, position: int) -> None:
         """Forget a letter that is done."""
         self._open.discard(position)
+        self._taken.pop(position, None)
+
+    def hand_back(self, position: int) -> None:
+        """Forget that a letter is in a reader's hands."""
+        self._taken.pop(position, None)
 
     def put_back(self, letter: _MemoryLetter[M]) -> None:
         """Deliver a letter once more."""
@@ -68,6 +75,9 @@ class MemoryMailbox(Generic[M]):
             self._ready.put_nowait(letter)
 
     async def __aiter__(self) -> AsyncGenerator[Letter[M], None]:
-        """Yield letters until `close`."""
+        """Yield letters until `close`, those that an earlier reader took and did not settle included."""
+        for position in sorted(self._taken):
+            self._ready.put_nowait(self._taken.pop(position))
         while (letter := await self._ready.get()) is not None:
+            self._taken[letter.position] = letter
             yield letter

@@ -10,7 +10,7 @@ others wait, and take over within `PIN_TIMEOUT_S` when the pinned one falls sile
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
@@ -23,10 +23,11 @@ from lastword.bus._reply import read_reply
 from lastword.bus.connection import TRANSIENT, Bus
 from lastword.bus.exceptions import StreamMismatch, Unavailable
 
-__all__ = ["Delivered", "PullConsumer"]
+__all__ = ["ACK_WAIT_S", "Delivered", "PullConsumer"]
 
 log = structlog.get_logger(__name__)
 
+ACK_WAIT_S: Final = 5.0  # seconds without a word after which the server delivers a message again
 EXPIRES_S: Final = 20.0  # life of one request
 HEARTBEAT_S: Final = 1.0  # the server speaks at least this often while a request is open
 PIN_TIMEOUT_S: Final = 2.0  # a pinned client silent for this long loses the pin (failover measured: 1.7 s)
@@ -78,7 +79,7 @@ class PullConsumer:
         stream: str,
         durable: str,
         subject: str,
-        ack_wait_s: float = 30.0,
+        ack_wait_s: float = ACK_WAIT_S,
         max_ack_pending: int = 1024,
         batch: int = 64,
         exclusive: bool = False,
@@ -100,6 +101,7 @@ class PullConsumer:
         self._outstanding = 0
         self._pin: str | None = None
         self._heard_at = 0.0
+        self._stale = False
 
     async def ensure(self) -> None:
         """Create or update the consumer; raise `Unavailable` or `StreamMismatch`."""
@@ -144,6 +146,8 @@ class PullConsumer:
             await self._drop_subscription()
 
     async def _next(self, loop: asyncio.AbstractEventLoop) -> Delivered | None:
+        if self._stale:
+            await self._drop_subscription()
         if self._subscription is None and not await self._open(loop):
             return None
         if self._outstanding <= self._batch // 2:
@@ -164,17 +168,22 @@ class PullConsumer:
             return _delivered(message)
         if generation == self._generation:
             self._heard_at = loop.time()
-            await self._heed(status, (message.headers or {}).get("Description", ""))
+            await self._heed(status, message.headers or {})
         return None
 
-    async def _heed(self, status: str, description: str) -> None:
-        """Act on a message of the server about our requests."""
+    async def _heed(self, status: str, headers: Mapping[str, str]) -> None:
+        """Act on a message of the server about one of our requests."""
         if status == "100":
             return
-        self._outstanding = 0
+        description = headers.get("Description", "")
+        # Requests overlap: the one that has ended says how much of it was left, the others stay open.
+        left = int(headers.get("Nats-Pending-Messages", self._outstanding))
+        self._outstanding = max(0, self._outstanding - left)
         if status == "423":  # another client holds the pin
             self._pin = None
-        elif status == "409" and "Consumer Deleted" in description:
+        elif status == "503" or (status == "409" and "Consumer Deleted" in description):
+            # Deleted under our eyes, or (503, nobody answers requests for it) behind our back.
+            await asyncio.sleep(0.05)
             await self._patiently_ensure()
         elif status not in {"404", "408"}:  # nothing there, request expired: as expected
             log.debug("pull.status", durable=self._durable, status=status, description=description)
@@ -199,6 +208,7 @@ class PullConsumer:
             await asyncio.sleep(0.05)
             return False
         self._outstanding = 0
+        self._stale = False
         self._heard_at = loop.time()
         return True
 
@@ -234,7 +244,7 @@ class PullConsumer:
                 return
 
     def _begin_anew(self) -> None:
-        self._heard_at = 0.0  # the next look finds silence, and opens a fresh inbox
+        self._stale = True  # the next look opens a fresh inbox, after which nothing old counts
 
     async def _drop_subscription(self) -> None:
         subscription, self._subscription = self._subscription, None
