@@ -6,16 +6,18 @@ recognises the repetition.
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeVar
 
 import msgspec
 import structlog
 from msgspec import Struct
-from nats.micro import ServiceConfig, add_service
+from nats.micro import add_service  # pyright: ignore[reportUnknownVariableType]
 from nats.micro.request import Request
-from nats.micro.service import EndpointConfig
+from nats.micro.service import EndpointConfig, ServiceConfig
 
+from lastword.bus._cancel import end
+from lastword.bus._decode import decode
 from lastword.bus.connection import TRANSIENT, Bus
 from lastword.bus.exceptions import BusError, Unavailable
 from lastword.contracts import subjects
@@ -65,7 +67,7 @@ class CommandClient:
         subject = subjects.command(verb)
         answer = await self._bus.request(subject, msgspec.json.encode(command), timeout_s=timeout_s)
         try:
-            return self._replies.decode(answer)
+            return decode(self._replies, answer)
         except msgspec.DecodeError as error:
             raise Unavailable(subject, f"an answer that cannot be read: {error}") from error
 
@@ -74,30 +76,32 @@ class CommandClient:
 async def serve_commands(
     bus: Bus, *, name: str, version: str, description: str, handlers: Mapping[str, Handler]
 ) -> AsyncGenerator[None, None]:
-    """Serve the verbs in `handlers` until the block is left.
+    """Serve the verbs in `handlers` until the block is left; raise `Unavailable`.
 
     Each request is handled in a task of its own, so that one that waits for an election holds up no other.
     """
     running: set[asyncio.Task[None]] = set()
-    async with AsyncExitStack() as stack:
+    try:
         service = await add_service(
             bus.client, ServiceConfig(name=name, version=version, description=description)
         )
-        stack.push_async_callback(service.stop)
+    except TRANSIENT as error:
+        raise Unavailable(f"service {name}", type(error).__name__) from error
+    try:
         for verb, handler in handlers.items():
+            endpoint = _endpoint(verb, handler, running)
             await service.add_endpoint(
-                EndpointConfig(
-                    name=verb, subject=subjects.command(verb), handler=_endpoint(verb, handler, running)
-                )
+                EndpointConfig(name=verb, subject=subjects.command(verb), handler=endpoint)
             )
         await bus.barrier()
-        try:
-            yield
-        finally:
-            if running:
-                await asyncio.wait(set(running), timeout=COMMAND_S)
-            for task in running:
-                task.cancel()
+        yield
+    finally:
+        with suppress(*TRANSIENT):
+            await service.stop()  # first take no more, then finish what was taken
+        if running:
+            await asyncio.wait(set(running), timeout=COMMAND_S)
+        for task in list(running):
+            await end(task)
 
 
 def _endpoint(
@@ -107,7 +111,7 @@ def _endpoint(
 
     async def answer(request: Request) -> None:
         try:
-            command = decoder.decode(request.data)
+            command = decode(decoder, request.data)
         except msgspec.DecodeError as error:
             reply = Reply(
                 problem=Problem(
