@@ -1,1 +1,1 @@
-"""Measurements, each against a floor of the same run: machines are shared and noisy, and nothing is a test."""
+"""Measurements, each against a floor of the same run, since machines are shared and noisy."""

@@ -127,6 +127,7 @@ class Examiner:
         """Look at everything, for what no event announced."""
         now_s = _now_s()
         self._watchlist.forget_idle(now_s)
+        self._metrics.workflows(self._watchlist.counts(), self._watchlist.stale(now_s))
         self.suspect_all()
         for entry in list(self._watchlist.overdue(now_s)):
             await self._report_queue_timeout(entry)

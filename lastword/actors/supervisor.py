@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Hashable
 from datetime import UTC, datetime
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import msgspec
 import structlog
@@ -53,6 +53,8 @@ from lastword.telemetry.metrics import Metrics
 __all__ = ["Dispatcher", "ReportReader", "Supervisor"]
 
 log = structlog.get_logger(__name__)
+
+QUEUES_EVERY_S: Final = 5.0
 
 
 class ReportReader(Actor[Report]):
@@ -209,6 +211,7 @@ class Supervisor:
             tasks.create_task(keep("projection", self._projector.run), name="projection")
             tasks.create_task(keep("commands", self._answer_commands), name="commands")
             tasks.create_task(keep("streams", self._restore_streams), name="streams")
+            tasks.create_task(keep("queues", self._measure_queues), name="queues")
 
     async def _restore_streams(self) -> None:
         """After each reconnect, make again what a restarted server has lost: streams kept in memory."""
@@ -219,13 +222,23 @@ class Supervisor:
             back.clear()
             await ensure_streams(self._bus, partitions=self._settings.partitions)
 
+    async def _measure_queues(self) -> None:
+        """Count the jobs that wait, by definition, as often as metrics are told."""
+        while True:
+            request = {"subjects_filter": subjects.job()}
+            info = await self._bus.ask_api(f"STREAM.INFO.{subjects.JOB_STREAM}", request)
+            found: dict[str, int] = info.get("state", {}).get("subjects") or {}
+            waiting = {subjects.last_token(name): jobs for name, jobs in found.items()}
+            for definition in {*self._catalogue.names, *waiting}:
+                self._metrics.queued(definition, waiting.get(definition, 0))
+            await asyncio.sleep(QUEUES_EVERY_S)
+
     async def _read_reports(self, partition: int) -> None:
         consumer = PullConsumer(
             self._bus,
             stream=subjects.REPORT_STREAM,
             durable=f"supervisor-{partition}",
             subject=subjects.report_partition(partition),
-            ack_wait_s=self._bus.settings.append_timeout_s + 5.0,
             max_ack_pending=self._settings.max_in_flight,
             batch=min(self._settings.max_in_flight, 128),
             exclusive=True,

@@ -65,7 +65,7 @@ class Watchlist:
                 self._executors[record.executor] = _Seen(last_beat_s=now_s, unlisted={})
         else:
             self._entries.pop(record.id, None)
-            if record.status is Status.PENDING and record.queue_timeout_s is not None:
+            if record.status is Status.PENDING:
                 self._pending[record.id] = (entry, now_s - age_s)
 
     def beat(self, pulse: Pulse, now_s: float, age_s: float = 0.0) -> None:
@@ -96,6 +96,17 @@ class Watchlist:
             for entry in self._entries.values()
             if entry.record.executor == executor and (lease := entry.lease) is not None
         )
+
+    def counts(self) -> dict[Status, int]:
+        """Return how many workflows stand at each status that is not terminal."""
+        held = [entry.record.status for entry in self._entries.values()]
+        return {Status.PENDING: len(self._pending), **{status: held.count(status) for status in LIVE}}
+
+    def stale(self, now_s: float) -> int:
+        """Return how many held workflows' executors have missed three beats."""
+        limit_s = now_s - 3 * self._interval_s
+        silent = {name for name, seen in self._executors.items() if seen.last_beat_s < limit_s}
+        return sum(entry.record.executor in silent for entry in self._entries.values())
 
     def last_beat_s(self, executor: str) -> float | None:
         """Return when an executor was last heard, on this process's monotonic clock."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from contextlib import AsyncExitStack
 
 import msgspec
@@ -21,7 +22,8 @@ from lastword.http.operations import Catalogue
 from lastword.http.server import serve_edge
 from lastword.settings import Settings
 from lastword.storage import WorkflowQuery, WorkflowStore, open_database
-from lastword.wiring.metrics import Neighbours
+from lastword.telemetry.metrics import Metrics
+from lastword.wiring.metrics import Neighbours, telling_metrics
 
 __all__ = ["EdgeFeeds", "run_fed_edge"]
 
@@ -31,8 +33,9 @@ log = structlog.get_logger(__name__)
 class EdgeFeeds:
     """Decodes what the streams say and hands it on; nothing here raises."""
 
-    def __init__(self, status_log: StatusLog, hub: Hub, catalogue: Catalogue) -> None:
+    def __init__(self, status_log: StatusLog, hub: Hub, catalogue: Catalogue, metrics: Metrics) -> None:
         self._log = status_log
+        self._metrics = metrics
         self._hub = hub
         self._catalogue = catalogue
         self._pulses = msgspec.json.Decoder(Pulse)
@@ -51,7 +54,7 @@ class EdgeFeeds:
             subject=subjects.log(),
             deliver=self._hear_record,
             after=head.position,
-            lost=self._hub.lost,
+            lost=self._lose,
             caught_up=self._begin_sync,
         )
         await stack.enter_async_context(records.open())
@@ -72,6 +75,10 @@ class EdgeFeeds:
         )
         await stack.enter_async_context(lines.open())
 
+    def _lose(self) -> None:
+        self._hub.lost()
+        self._metrics.feed_reconnected()
+
     def _begin_sync(self) -> None:
         self._syncing = asyncio.create_task(self._sync(), name="sync")
 
@@ -89,6 +96,8 @@ class EdgeFeeds:
     def _hear_record(self, heard: Heard) -> None:
         entry = Entry(position=heard.position, stored_at=heard.stored_at, record=decode_record(heard.data))
         self._hub.accept(entry, heard.data)
+        if entry.record.status.is_terminal:  # the hub hands it on before this loop turns
+            self._metrics.truth_lag("told", time.time() - heard.stored_at.timestamp())
 
     def _hear_pulse(self, heard: Heard) -> None:
         if heard.is_marker or not heard.data:
@@ -131,8 +140,10 @@ async def run_fed_edge(
         neighbours = Neighbours()
         registry.register(neighbours)
         await stack.enter_async_context(neighbours.listening(bus))
+        own = CollectorRegistry()  # told like any other process's, and so shown under its name
+        await stack.enter_async_context(telling_metrics(bus, own))
         status_log = StatusLog(bus)
-        await EdgeFeeds(status_log, hub, catalogue).open(bus, stack)
+        await EdgeFeeds(status_log, hub, catalogue, Metrics(own)).open(bus, stack)
         await _adopt_live(hub, store)
         app = create_app(
             settings=settings.http,

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -186,3 +187,23 @@ async def test_sigterm_to_the_executor_ends_its_work_as_shutdown(system: System)
     )
 
     _check(system, workflow_id, witnesses, "failed", "shutdown")
+
+
+def test_one_scrape_shows_what_every_process_has_counted(shared: System) -> None:
+    """The edge's /metrics has the supervisors' transitions, the auditor's gauges and its own, by process."""
+    shared.await_end(shared.begin("dies", how="kill"))
+
+    def scraped() -> str | None:
+        text = shared.get("/metrics").text
+        wanted = (
+            r'lastword_transitions_total\{cause="failed",process="supervisor-\w+",status="failed"\} [1-9]',
+            r'lastword_abrupt_exits_total\{how="SIGKILL",process="supervisor-\w+"\} [1-9]',
+            r'lastword_truth_lag_seconds_count\{process="[\w-]+",stage="accepted"\} [1-9]',
+            r'lastword_truth_lag_seconds_count\{process="edge-\w+",stage="told"\} [1-9]',
+            r'lastword_stale_workflows\{process="auditor-\w+"\} 0',
+            r'lastword_queued_jobs\{definition="dies",process="supervisor-\w+"\} 0',
+        )
+        return text if all(re.search(pattern, text) for pattern in wanted) else None
+
+    text = shared.until(scraped, "all metrics", 30)
+    assert 1 == text.count("# TYPE lastword_transitions_total counter\n")
