@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import msgspec
-import nats.js.errors
 import structlog
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
@@ -108,6 +107,8 @@ class Executor:
         self._log = StatusLog(bus)
         self._courier = Courier(bus, Outputs(bus), data_dir / "outbox")
         self._tenures: dict[str, Tenure] = {}
+        self._claiming: set[str] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(settings.slots)
         self._stopping = asyncio.Event()
         self._heart = Heart(
@@ -149,25 +150,32 @@ class Executor:
         for task in intake:
             task.cancel()
         await asyncio.gather(*intake, return_exceptions=True)
-        running = [asyncio.create_task(tenure.process_ended.wait()) for tenure in self._tenures.values()]
-        if running:
-            log.info("executor.draining", workflows=len(running), drain_s=self._settings.drain_s)
-            await asyncio.wait(running, timeout=self._settings.drain_s)
+        ends = [
+            asyncio.create_task(tenure.process_ended.wait(), name=f"drain {tenure.held.id}")
+            for tenure in self._tenures.values()
+        ]
+        if ends:
+            log.info("executor.draining", workflows=len(ends), drain_s=self._settings.drain_s)
+            await asyncio.wait(ends, timeout=self._settings.drain_s)
+        for end in ends:
+            end.cancel()
         for tenure in self._tenures.values():
             tenure.end(WhyEnded.SHUTDOWN)
-        for task in running:
-            task.cancel()
-        await self._await_tenures()
+        await self._settle_up()
         await self._heart.say_goodbye()
         log.info("executor.gone", executor=self._bus.name)
 
-    async def _await_tenures(self) -> None:
+    async def _settle_up(self) -> None:
         """Wait until each outcome is accepted; what cannot be delivered in time waits in the outbox."""
-        try:
-            async with asyncio.timeout(GOODBYE_S + 2 * self._settings.term_grace_s):
-                await asyncio.gather(*(tenure.settled.wait() for tenure in self._tenures.values()))
-        except TimeoutError:
+        if not self._serving:
+            return
+        limit_s = GOODBYE_S + 2 * self._settings.term_grace_s
+        _, late = await asyncio.wait(self._serving, timeout=limit_s)
+        if late:
             log.warning("executor.unsettled", workflows=sorted(self._tenures))
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
     # What it can run
 
@@ -201,9 +209,9 @@ class Executor:
         )
         while True:
             try:
-                await self._bus.js.publish(subjects.definition(name), msgspec.json.encode(definition))
-            except (nats.js.errors.Error, *TRANSIENT) as error:
-                log.debug("definition.not_yet", definition=name, error=type(error).__name__)
+                await self._bus.store(subjects.definition(name), msgspec.json.encode(definition))
+            except Unavailable as error:
+                log.debug("definition.not_yet", definition=name, why=str(error))
                 await asyncio.sleep(0.2)
             else:
                 return
@@ -241,7 +249,8 @@ class Executor:
                 else:
                     await self._slots.acquire()
                     task = asyncio.create_task(self._serve(letter), name=f"serve {letter.message.id}")
-                    task.add_done_callback(_complain)
+                    self._serving.add(task)
+                    task.add_done_callback(self._served)
                 await self._free_slot()
 
     async def _free_slot(self) -> None:
@@ -249,16 +258,24 @@ class Executor:
         async with self._slots:
             return
 
+    def _served(self, task: "asyncio.Task[None]") -> None:
+        self._serving.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("workflow.tenure_failed", task=task.get_name(), exc_info=task.exception())
+
     async def _serve(self, letter: Letter[Job]) -> None:
         """Claim the job's workflow and run it. The slot is ours until the process has ended."""
         job = letter.message
         with bound_contextvars(workflow=job.id):
+            self._claiming.add(job.id)
             try:
                 entry = await self._claim(job)
             except Postponed as why:
                 self._slots.release()
                 await letter.retry(why.delay_s)
                 return
+            finally:
+                self._claiming.discard(job.id)
             if entry is None or job.id in self._tenures:
                 # Another has it, nobody needs it any more, or it was delivered twice and we run it already.
                 self._slots.release()
@@ -327,6 +344,8 @@ class Executor:
             freed=self._slots.release,
         )
         tenure.obey(entry)
+        if self._stopping.is_set():  # since the claim was asked
+            tenure.end(WhyEnded.SHUTDOWN)
         self._tenures[record.id] = tenure
         self._lease_news()
         return tenure
@@ -413,30 +432,29 @@ class Executor:
     def _vouched_for(self) -> tuple[Held, ...]:
         return tuple(tenure.held for tenure in self._tenures.values() if tenure.is_vouched_for)
 
+    def _vouch(self, question: Question) -> Answer:
+        """Say which leases are ours: those held, and what is being claimed, whose answer may be under way."""
+        held = set(self._vouched_for())
+        known = (lease for lease in question.leases if lease in held or lease.id in self._claiming)
+        return Answer(executor=self._bus.name, held=tuple(known))
+
     @asynccontextmanager
     async def _answering(self) -> AsyncGenerator[None, None]:
         """Answer whether leases are still held."""
         decoder = msgspec.json.Decoder(Question)
 
-        async def answer(message: Msg) -> None:
+        async def hear(message: Msg) -> None:
             try:
-                question = decoder.decode(message.data)
-                held = set(self._vouched_for())
-                known = tuple(lease for lease in question.leases if lease in held)
-                await message.respond(msgspec.json.encode(Answer(executor=self._bus.name, held=known)))
+                answer = self._vouch(decoder.decode(message.data))
+                await message.respond(msgspec.json.encode(answer))
             except msgspec.DecodeError as error:
                 log.warning("question.unreadable", error=str(error))
             except TRANSIENT:
                 log.debug("question.answer_lost")
 
-        await self._bus.client.subscribe(subjects.executor(self._bus.name), cb=answer)
+        await self._bus.client.subscribe(subjects.executor(self._bus.name), cb=hear)
         await self._bus.barrier()
         yield
-
-
-def _complain(task: "asyncio.Task[None]") -> None:
-    if not task.cancelled() and task.exception() is not None:
-        log.error("workflow.tenure_failed", task=task.get_name(), exc_info=task.exception())
 
 
 @asynccontextmanager
