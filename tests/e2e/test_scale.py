@@ -125,6 +125,9 @@ def test_a_thousand_changes_a_second_leave_the_page_smooth(
     page.evaluate(
         "window.__frames = 0; (function next() { window.__frames++; requestAnimationFrame(next); })()"
     )
+    began = time.monotonic()
+    page.wait_for_timeout(2_000)
+    calm = page.evaluate("window.__frames") / (time.monotonic() - began)
     page.evaluate("window.__flood()")
     page.wait_for_timeout(1_000)  # the first changes warm up what is compiled on use
     frames, sent, before, began = page.evaluate("window.__frames"), _sent(page), busy_s(), time.monotonic()
@@ -134,10 +137,13 @@ def test_a_thousand_changes_a_second_leave_the_page_smooth(
     share = (busy_s() - before) / took
     rate = (_sent(page) - sent) / took
     nodes = page.evaluate("document.querySelectorAll('*').length")
-    told = f"{per_second:.0f} frames/s, {share:.0%} of a core, {nodes} nodes, {rate:.0f} changes/s"
+    told = (
+        f"{per_second:.0f} frames/s of {calm:.0f}, {share:.0%} of a core, {nodes} nodes, {rate:.0f} changes/s"
+    )
     assert rate > 0.8 * RATE, told
     assert nodes < 3_000, told
-    assert per_second >= 50, told
+    # A machine that is busy with other things gives no page fifty: then the flood may cost a tenth.
+    assert per_second >= min(50, 0.9 * calm), told
     assert share < 0.2, told
 
 
