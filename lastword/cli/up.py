@@ -106,19 +106,19 @@ class Greeting:
         ]
         if self._offline:
             lines.append(
-                "  Model     built in: ITS ANSWERS ARE CANNED. Set OPENAI_API_KEY, or MODEL and its provider's "
-                "variables, for a real one."
+                "  Model     built in: ITS ANSWERS ARE CANNED. For a real one set OPENAI_API_KEY, or MODEL and its "
+                "provider's variables."
             )
         else:
             lines.append(f"  Model     {self._provider or 'as the environment says'}")
         if self._settings.workflows:
-            some = sorted(self._settings.workflows)[0] if not self._demo else DEMO
+            some = DEMO if self._demo else min(self._settings.workflows)
             inputs = " -i topic='tidal power'" if self._demo else ""
             lines += ["", f"  Try, in another terminal:  lastword start {some}{inputs} --watch"]
         else:
             lines += [
                 "",
-                "  Nothing can be started yet: declare it in lastword.toml, or look around with lastword up --demo",
+                "  Nothing can be started yet: declare it in lastword.toml, or try lastword up --demo",
             ]
         return [*lines, ""]
 
@@ -132,7 +132,7 @@ class Greeting:
 
 
 def _settings(*, demo: bool) -> Settings:
-    """Read the settings of this folder; for the demo, with the packaged examples instead of its lastword.toml."""
+    """Read the settings; for the demo, the packaged examples' instead of this folder's lastword.toml."""
     environ = dict(os.environ)
     if demo:
         environ["LASTWORD_CONFIG"] = str(files("lastword.examples") / "lastword.toml")

@@ -162,8 +162,8 @@ class Stack:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise CannotStart(
-                f"another lastword runs in {data.absolute()} ({_whose(data)}); stop it, or set LASTWORD_DATA_DIR "
-                "to another folder"
+                f"another lastword runs in {data.absolute()} ({_whose(data)}); stop it, or set "
+                "LASTWORD_DATA_DIR to another folder"
             ) from error
 
     def _prepare(self) -> None:
