@@ -106,8 +106,8 @@ class Greeting:
         ]
         if self._offline:
             lines.append(
-                "  Model     built in: ITS ANSWERS ARE CANNED. For a real one set OPENAI_API_KEY, or MODEL and its "
-                "provider's variables."
+                "  Model     built in: ITS ANSWERS ARE CANNED. For a real one set OPENAI_API_KEY, "
+                "or MODEL and its provider's variables."
             )
         else:
             lines.append(f"  Model     {self._provider or 'as the environment says'}")
