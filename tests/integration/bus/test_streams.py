@@ -61,6 +61,17 @@ async def test_two_processes_may_ensure_at_once(nats_server: NatsServer) -> None
         assert (await one.ask_api("STREAM.NAMES"))["total"] == 9
 
 
+async def test_two_versions_may_ensure_at_once(nats_server: NatsServer) -> None:
+    """A rolling upgrade: whoever comes second finds a stream that is not what it wants, and changes it."""
+    async with nats_server.open() as one, nats_server.open() as other:
+        await asyncio.gather(ensure_streams(one, partitions=2), ensure_streams(other, partitions=3))
+        dest = (await config_of(one, subjects.REPORT_STREAM))["subject_transform"]["dest"]
+        assert dest in {
+            f"lastword.report.{{{{partition({count},1)}}}}.{{{{wildcard(1)}}}}" for count in (2, 3)
+        }
+        assert (await one.ask_api("STREAM.NAMES"))["total"] == 9
+
+
 async def test_an_older_retention_is_migrated_in_place_and_keeps_what_it_holds(
     nats_server: NatsServer,
 ) -> None:
