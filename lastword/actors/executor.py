@@ -237,7 +237,6 @@ class Executor:
             stream=subjects.JOB_STREAM,
             durable=f"job-{name}",
             subject=subjects.job(name),
-            ack_wait_s=CLAIM_S + 10.0,
             batch=1,
         )
         jobs = JetStreamMailbox(consumer, msgspec.json.Decoder(Job))
