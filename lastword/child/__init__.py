@@ -9,7 +9,8 @@ The executor never imports what it runs, nor CrewAI::
 
     pool = ChildPool()
     await pool.warm(targets)                    # optional: starts the fork servers that these need
-    description = await pool.describe(target)   # a broken target is an answer: kind == "broken"
+    description = await pool.describe(target, fallback_environment=..., fallback_unless=...)
+                                                # a broken target is an answer too: kind == "broken"
 
     child = await pool.spawn(work)              # raises SpawnFailed; `.error` is the Error to report
     async for message in child.messages():      # Started | Progressed | Waiting | Lines, until it has ended
@@ -23,8 +24,7 @@ The executor never imports what it runs, nor CrewAI::
     child.alive                                 # False from the instant the kernel said so
     await pool.close()                          # kills what is left
 
-`ChildPool(environ, fallback_environment=..., fallback_unless=...)` takes the environment of the processes (by
-default this process's own) and what to add where no provider of language models is configured; a workflow's
+`ChildPool(environ)` takes the environment of the processes (by default this process's own); a workflow's
 own variables come in its `Work`.  `child.pid`, `child.workflow_id` and the latest `child.progress`,
 `child.usage` and `child.waiting_for` are plain attributes.  `messages()` may be called once; `ended()` any
 number of times by any number of tasks, and cancelling a task that awaits it does nothing to the process.

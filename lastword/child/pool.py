@@ -147,7 +147,12 @@ class ChildPool:
     async def _start(self, work: Work, *, describe: bool) -> Child:
         if self._closed:
             raise SpawnFailed("the pool is closed")
-        server = self._server(self._kind(work.target))
+        kind = self._kind(work.target)
+        server = self._server(kind)
+        await server.ready()
+        if not server.alive:  # it died since it was ready; nothing was asked of it, so another may be
+            server = self._server(kind)
+            await server.ready()
         forked = await server.fork(self._payload(work, describe=describe))
         child = Child(work.workflow_id, server, forked, work.max_result_bytes)
         self._children.add(child)

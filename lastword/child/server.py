@@ -123,8 +123,9 @@ class ForkServer:
             raise SpawnFailed(f"{self._python} was not ready after {READY_TIMEOUT_S:g} s") from error
 
     async def fork(self, work: bytes) -> Forked:
-        """Start a process for `work`; raise `SpawnFailed`."""
-        await self.ready()
+        """Start a process for `work`, once the server is ready; raise `SpawnFailed`."""
+        if not self.alive:  # nothing would ever answer
+            raise SpawnFailed(f"the fork server ({self._python}) has ended")
         number = next(self._numbers)
         try:
             ours, theirs = _open_channels(work)
@@ -155,6 +156,8 @@ class ForkServer:
         """Close the connection, upon which the server kills its processes and ends."""
         if self._socket is None or not self.alive:
             return
+        if not self._ready.done():
+            self.kill()  # it is importing, and would look up only when that is done; it has no process yet
         with contextlib.suppress(OSError):  # it may be ending by itself
             self._socket.shutdown(socket.SHUT_RDWR)
         done, _ = await asyncio.wait({self._gone}, timeout=patience_s)

@@ -180,7 +180,7 @@ JSONC = {
   "name": "json-crew",
   "agents": ["reader"],
   "tasks": [
-    {"name": "read", "description": "Read of {place} on {day}.", "expected_output": "Text.", "agent": "reader"}
+    {"name": "read", "description": "Read {place} on {day}.", "expected_output": "Text.", "agent": "reader"}
   ],
   "inputs": {"day": "Monday"}
 }
@@ -244,6 +244,14 @@ async def test_a_classic_project_runs(stage: Stage, tmp_path: Path) -> None:
     assert "Reader of Brest" == result["tasks"][0]["agent"].strip()
     assert "station north" in ended.last_lines
     assert result["raw"] == (tmp_path / "project" / "tide.md").read_text("utf-8")
+
+
+async def test_a_key_in_the_project_s_env_overrules_the_offline_model(stage: Stage, tmp_path: Path) -> None:
+    """A project that brings its provider is never given canned answers."""
+    target = lay_out(tmp_path, {**CLASSIC, ".env": "TIDE_STATION=north\nANTHROPIC_API_KEY=mine\n"})
+    ended = await (await stage.start(target, {"place": "Brest", "day": "Monday"})).ended()
+    assert ended.error is not None
+    assert "OPENAI_API_KEY" in f"{ended.error.message} {ended.last_lines}"
 
 
 async def test_a_json_project_runs(stage: Stage, tmp_path: Path) -> None:

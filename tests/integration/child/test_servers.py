@@ -16,6 +16,7 @@ import pytest_asyncio
 from lastword.child.errors import SpawnFailed
 from lastword.child.pool import ChildPool
 from lastword.child.protocol import Started, Target, Work
+from lastword.child.server import ForkServer
 from lastword.contracts.statuses import ErrorCode
 from tests.integration.child.conftest import TARGETS, Stage, ends, is_alive, result_of, until, until_label
 
@@ -83,6 +84,43 @@ async def test_a_fork_server_that_dies_while_all_is_in_flight_loses_nobody(
     outcomes = await asyncio.wait_for(asyncio.gather(*spawning), 30)
     assert {"success", ErrorCode.ABRUPT_EXIT, ErrorCode.SPAWN_FAILED} >= set(outcomes)
     assert "SIGKILL" == (await first.ended()).signal
+
+
+async def test_a_fork_server_that_died_unnoticed_is_replaced_or_told(
+    own_pool: ChildPool, tmp_path: Path
+) -> None:
+    """The very next spawn has a new server or fails; a process that it gives is truly there."""
+    first = await own_pool.spawn(work("work:hang", tmp_path))
+    os.kill(parent_of(first.pid), signal.SIGKILL)
+    with contextlib.suppress(SpawnFailed):
+        next_one = await asyncio.wait_for(own_pool.spawn(work("work:hang", tmp_path)), 30)
+        next_one.kill()
+        assert "SIGKILL" == (await next_one.ended()).signal
+    assert "SIGKILL" == (await first.ended()).signal
+    after = await own_pool.spawn(work("work:greet_later", tmp_path, name="Ada"))
+    assert "hello Ada" == result_of(await after.ended())
+
+
+async def test_nothing_is_asked_of_a_fork_server_that_has_ended(tmp_path: Path) -> None:
+    """Nobody would ever answer."""
+    server = ForkServer(sys.executable, preload=(), environ=os.environ)
+    server.launch()
+    await server.ready()
+    await server.close()
+    with pytest.raises(SpawnFailed, match="has ended"):
+        await server.fork(b"{}")
+
+
+async def test_closing_does_not_wait_for_imports(tmp_path: Path) -> None:
+    """A fork server that still imports has no process to lose, and is killed."""
+    (tmp_path / "slow.py").write_text("import time\ntime.sleep(600)\n")
+    server = ForkServer(sys.executable, preload=("slow",), environ={"PYTHONPATH": str(tmp_path)})
+    server.launch()
+    pid = server.pid
+    await asyncio.wait_for(server.close(), 4)
+    assert await ends(pid)
+    with pytest.raises(SpawnFailed):
+        await server.ready()
 
 
 async def test_nothing_outlives_a_killed_executor(tmp_path: Path) -> None:
