@@ -1,8 +1,11 @@
 """What JetStream tells about a delivery: in the message's reply subject, not in its headers."""
 
-from typing import NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
 
 __all__ = ["Delivery", "read_reply"]
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Delivery(NamedTuple):
@@ -17,6 +20,14 @@ class Delivery(NamedTuple):
     """The server's timestamp, nanoseconds since 1970."""
     pending: int
     """Messages that the consumer has yet to deliver."""
+
+    @property
+    def stored_at(self) -> datetime:
+        """Return the timestamp to the microsecond, rounded as where it is read from RFC 3339.
+
+        Both ways lead into the database, and one record must have one time.  A float could not tell it.
+        """
+        return EPOCH + timedelta(microseconds=(self.stored_ns + 500) // 1000)
 
 
 def read_reply(reply: str) -> Delivery:

@@ -10,7 +10,7 @@ republished, and a terminal record has no successor that would reveal the gap.
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
 import structlog
@@ -213,9 +213,9 @@ class Follower:
                 return
             self._consumer_sequence = delivery.sequence
             self.position = self._resume_after = delivery.position
-            stored_at = datetime.fromtimestamp(delivery.stored_ns / NANOSECONDS, UTC)
+            heard = Heard(message.subject, message.data, headers, delivery.position, delivery.stored_at)
             try:
-                self._deliver(Heard(message.subject, message.data, headers, delivery.position, stored_at))
+                self._deliver(heard)
             except Exception:
                 log.exception("follow.callback_failed", subject=message.subject, position=delivery.position)
             if delivery.pending == 0:

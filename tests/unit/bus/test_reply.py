@@ -1,6 +1,11 @@
 """The numbers of a delivery, as both forms of the reply subject tell them."""
 
+from datetime import UTC, datetime
+
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from nats.aio.msg import Msg
 
 from lastword.bus._reply import Delivery, read_reply
@@ -26,3 +31,12 @@ def test_our_reader_agrees_with_the_client_library(reply: str) -> None:
     assert metadata.sequence.stream == delivery.position
     assert metadata.sequence.consumer == delivery.sequence
     assert metadata.num_pending == delivery.pending
+
+
+@given(st.integers(0, 4_000_000_000 * 10**9))
+def test_a_timestamp_is_the_one_that_a_direct_read_gives(stored_ns: int) -> None:
+    """A record that is followed and one that is read have the same time, to the last microsecond."""
+    delivery = Delivery(tries=1, position=1, sequence=1, stored_ns=stored_ns, pending=0)
+    seconds, fraction = divmod(stored_ns, 10**9)
+    text = f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{fraction:09}Z"
+    assert msgspec.convert(text, datetime, strict=False) == delivery.stored_at
