@@ -8,7 +8,7 @@ what                   SQLite                                PostgreSQL
 `reading()`            a snapshot (WAL)                      `REPEATABLE READ READ ONLY`
 `writing()`            `BEGIN IMMEDIATE`: one writer at all  `READ COMMITTED`, row locks
 durability             WAL, `synchronous=NORMAL`             the server's
-waiting for others     `busy_timeout`                        locks; the pool
+waiting for others     up to 10 s                            locks; the pool
 =====================  ====================================  ==========================================
 
 `synchronous=NORMAL` may lose the last transactions when the power fails, never part of one; the projection's
@@ -18,9 +18,11 @@ Errors are translated where SQLAlchemy meets them (its `handle_error` event), so
 `reading()` or `writing()` may raise errors of its own, and those pass unchanged.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -34,6 +36,9 @@ from lastword.storage.settings import StorageSettings
 from lastword.storage.urls import SqliteFile, database_url, parse_url
 
 __all__ = ["Database", "open_database", "read_revision"]
+
+BUSY_TIMEOUT_S: Final = 10.0
+"""How long a writer to SQLite waits for another; most hold the lock for milliseconds, a rebuild longer."""
 
 
 class Database:
@@ -64,12 +69,27 @@ class Database:
 
         Raises `DatabaseUnavailable`, and `Regression` where a trigger refuses.
         """
-        async with self._connection(self._writer) as connection, connection.begin():
+        async with self._connection(self._writer) as connection:
+            await self._begin(connection)
             yield connection
+            await connection.commit()  # whoever does not come here is rolled back when the connection closes
 
     def insert(self, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
         """Return an insert that knows `ON CONFLICT`, which both databases have and standard SQL has not."""
         return sqlite.insert(table) if self._engine.dialect.name == "sqlite" else postgresql.insert(table)
+
+    async def _begin(self, connection: AsyncConnection) -> None:
+        """Begin, waiting for other writers; a thread that waits cannot be cancelled, so it waits in steps."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + BUSY_TIMEOUT_S
+        while True:
+            try:
+                _ = await connection.begin()
+            except DatabaseBusy:
+                if clock() >= deadline:
+                    raise
+            else:
+                return
 
     @asynccontextmanager
     async def _connection(self, engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:

@@ -28,7 +28,9 @@ from lastword.storage.urls import PostgresServer, SqliteFile, Target
 
 __all__ = ["connect"]
 
-BUSY_TIMEOUT_S: Final = 10.0  # how long SQLite waits for another writer; ours hold the lock for milliseconds
+BUSY_STEP_S: Final = (
+    1.0  # how long SQLite waits for another writer at once, in its thread; see Database.writing
+)
 CONNECT_TIMEOUT_S: Final = 5.0
 COMMAND_TIMEOUT_S: Final = (
     60.0  # a statement to PostgreSQL; only a broken network or a stuck server takes longer
@@ -64,7 +66,7 @@ def _sqlite(target: SqliteFile) -> AsyncEngine:
         sa.URL.create("sqlite+aiosqlite", database=str(target.path)),
         # Without an isolation level the driver leaves transactions to us; by itself it would begin them late
         # and commit them before DDL.
-        connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_S},
+        connect_args={"isolation_level": None, "timeout": BUSY_STEP_S},
         pool_size=SQLITE_CONNECTIONS,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_S,
@@ -143,12 +145,13 @@ def _translate(context: ExceptionContext, shown: str) -> StorageError | None:
     reason = str(original).strip() or type(original).__name__
     if context.is_pre_ping:  # the pool itself sees that the connection is gone, and makes another
         return None
+    if not isinstance(original, Exception):  # a cancelled task; SQLAlchemy calls that a disconnect
+        return None
     if context.is_disconnect or isinstance(original, OSError):  # which TimeoutError is
         return DatabaseUnavailable(shown, reason)
     if "lastword: " in reason:  # so the messages of our triggers begin
         return Regression(reason.partition("lastword: ")[2])
-    judge = _judge_sqlite if isinstance(original, sqlite3.Error) else _judge_postgres
-    kind = judge(original)
+    kind = _judge_sqlite(original) if isinstance(original, sqlite3.Error) else _judge_postgres(original)
     return kind(shown, reason) if kind is not None else None
 
 

@@ -139,10 +139,9 @@ def page_statement(query: WorkflowQuery) -> sa.Select[Any]:
         statement = statement.where(condition)
     if query.cursor is not None:
         statement = statement.where(_after(keys, _read_cursor(query), descending=query.descending))
-    if query.descending:
-        order = (keys[0].desc().nulls_last(), *(key.desc() for key in keys[1:]))
-    else:
-        order = (keys[0].asc().nulls_first(), *(key.asc() for key in keys[1:]))
+    order = [key.desc() if query.descending else key.asc() for key in keys]
+    if keys[0].nullable:  # said of others, it would keep PostgreSQL from its index
+        order[0] = order[0].nulls_last() if query.descending else order[0].nulls_first()
     return statement.order_by(*order).limit(query.limit + 1)
 
 

@@ -104,8 +104,9 @@ async def _all(
     """Give the rows that came from the log, a few in memory at a time."""
     statement = sa.select(table).where(table.c.position > 0).order_by(*(table.c[name] for name in order))
     result = await connection.stream(statement, execution_options={"yield_per": _FETCHED})
-    async for row in result.mappings():
-        yield {str(name): value for name, value in row.items()}
+    async for rows in result.mappings().partitions():
+        for row in rows:
+            yield {str(name): value for name, value in row.items()}
 
 
 def _line(row: Mapping[str, Any], table: sa.Table) -> bytes:

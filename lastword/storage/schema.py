@@ -20,7 +20,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
-from lastword.storage.database import read_revision
+from lastword.storage.database import Database, read_revision
 from lastword.storage.engines import connect
 from lastword.storage.exceptions import (
     DatabaseUnavailable,
@@ -97,12 +97,11 @@ async def _migrate(
             raise MigrationFailed(target.shown, str(getattr(error, "orig", None) or error)) from error
         return before
 
-    async with connect(target, pool_size=1) as engine:
-        writer = (
-            engine.execution_options(begin="BEGIN IMMEDIATE") if isinstance(target, SqliteFile) else engine
-        )
-        async with writer.begin() as connection:
-            return await connection.run_sync(run)
+    async with (
+        connect(target, pool_size=1) as engine,
+        Database(engine, target.shown).writing() as connection,
+    ):
+        return await connection.run_sync(run)
 
 
 def _adopt(connection: sa.Connection, config: Config, target: Target) -> None:

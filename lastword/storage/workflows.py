@@ -29,7 +29,7 @@ from lastword.storage.tables import workflow_statuses, workflows
 __all__ = ["WorkflowStore"]
 
 MAX_TOUCHED: Final = (
-    4_096  # leases a statement; both databases allow some 32,000 parameters, and a lease has two
+    4_096  # leases a statement; both databases allow some 32,000 parameters, and a lease has three
 )
 
 
@@ -149,6 +149,7 @@ def _touch(leases: Sequence[tuple[str, int]], at: datetime) -> sa.Update:
     due = (
         sa.select(c.id)
         .where(
+            c.id.in_([workflow_id for workflow_id, _ in leases]),  # by pairs alone SQLite reads all that live
             sa.tuple_(c.id, c.lease).in_(leases),
             c.status.in_(sorted(status.value for status in LIVE)),
             sa.or_(c.last_heartbeat_at.is_(None), c.last_heartbeat_at < at),

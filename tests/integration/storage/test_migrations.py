@@ -192,6 +192,18 @@ async def test_a_table_of_somebody_else_is_adopted(empty_url: str, dialect: str,
     assert None is await upgrade(empty_url)
 
 
+async def test_an_empty_table_that_others_refer_to_is_kept(empty_url: str) -> None:
+    """An application's first day: no rows yet, but references, which must still hold after the way back."""
+    await upgrade(empty_url, "0001")
+    await _run(empty_url, "CREATE TABLE notes (workflow VARCHAR(64) REFERENCES workflows (id), note TEXT)")
+    await upgrade(empty_url)
+    assert "workflows_before_lastword" in await _tables(empty_url)
+    await downgrade(empty_url, "0001")
+    await _insert(empty_url, LEGACY)
+    await _run(empty_url, "INSERT INTO notes VALUES ('12', 'first')")
+    assert {"lastword_version", "notes", "workflows"} == await _tables(empty_url)
+
+
 async def test_a_table_that_is_something_else_is_left_alone(empty_url: str) -> None:
     """A table of that name without the four columns belongs to a stranger."""
     await _run(empty_url, "CREATE TABLE workflows (id INTEGER PRIMARY KEY, steps TEXT)")

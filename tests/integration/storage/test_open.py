@@ -23,6 +23,7 @@ from lastword.storage import (
     open_database,
     upgrade,
 )
+from lastword.storage import database as waiting
 from lastword.storage.settings import StorageSettings
 from tests.integration.postgres import PrivatePostgres
 from tests.integration.storage.conftest import Make
@@ -146,7 +147,7 @@ async def test_sqlite_is_set_up_for_several_processes(database: Database) -> Non
             await connection.scalar(sa.text(f"PRAGMA {name}"))
             for name in ("journal_mode", "synchronous", "busy_timeout", "foreign_keys")
         ]
-    assert ["wal", 1, 10_000, 1] == found
+    assert ["wal", 1, 1_000, 1] == found
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
@@ -154,7 +155,8 @@ async def test_a_writer_that_waits_too_long_may_try_again(
     url: str, tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing was written, and the error says that others use the database."""
-    monkeypatch.setattr(engines, "BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(engines, "BUSY_STEP_S", 0.02)
+    monkeypatch.setattr(waiting, "BUSY_TIMEOUT_S", 0.05)
     log = make_log(3)
     async with open_database(StorageSettings(url=url), tmp_path) as impatient:
         store = WorkflowStore(impatient)

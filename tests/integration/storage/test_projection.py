@@ -19,6 +19,7 @@ from lastword.storage import (
     open_database,
     rebuild,
 )
+from lastword.storage.projection import standing
 from lastword.storage.settings import StorageSettings
 from tests.integration.storage.logs import EPOCH, chunks, make_log, pieces
 
@@ -157,6 +158,27 @@ async def test_the_summary_counts_every_status(store: WorkflowStore) -> None:
     assert expected == summary.statuses
     assert 6 == len(summary.statuses)
     assert len(log) == summary.position
+
+
+async def test_a_projector_that_is_stopped_while_it_waits_is_in_nobodys_way(
+    url: str, database: Database, tmp_path: Path
+) -> None:
+    """A supervisor's end cancels its projection: nothing of it is written, and no lock stays."""
+    log = make_log(10)
+    async with open_database(StorageSettings(url=url), tmp_path) as other:
+        store = WorkflowStore(other)
+        async with database.writing() as connection:
+            await standing(connection, lock=True)
+            waiting = asyncio.create_task(store.project(log, epoch=EPOCH))
+            for _ in range(20):  # long enough for the task to reach the lock
+                assert (None, 0) == await store.position()
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+    store = WorkflowStore(database)
+    assert (None, 0) == await store.position()
+    assert len(log) == await store.project(log, epoch=EPOCH)
+    assert digest_of(log) == await digest(database)
 
 
 async def _check_batches(

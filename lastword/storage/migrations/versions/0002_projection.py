@@ -57,7 +57,7 @@ def upgrade() -> None:
     op.rename_table("workflows", BEFORE)
     workflows, statuses = _create_tables(postgres=postgres)
     copied = _copy_rows(connection, workflows, statuses)
-    if not copied and [column["name"] for column in sa.inspect(connection).get_columns(BEFORE)] == list(FOUR):
+    if not copied and _is_bare(connection):
         op.drop_table(BEFORE)
     if postgres:
         _create_postgres_triggers()
@@ -211,6 +211,14 @@ def _batches(connection: sa.Connection) -> Iterator[Sequence[sa.RowMapping]]:
     while batch := connection.execute(sa.text(f"FETCH {BATCH} FROM old_rows")).mappings().all():
         yield batch
     connection.execute(sa.text("CLOSE old_rows"))
+
+
+def _is_bare(connection: sa.Connection) -> bool:
+    """Tell whether the old table is no more than revision 0001 made, with nothing that refers to it."""
+    inspector = sa.inspect(connection)
+    referred = {key["referred_table"] for keys in inspector.get_multi_foreign_keys().values() for key in keys}
+    columns = [column["name"] for column in inspector.get_columns(BEFORE)]
+    return columns == list(FOUR) and BEFORE not in referred
 
 
 def _started_at_for_old(connection: sa.Connection) -> str | None:
