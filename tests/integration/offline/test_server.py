@@ -9,7 +9,7 @@ import httpx
 import openai
 import pytest
 import pytest_asyncio
-from openai.types.chat import ChatCompletion
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from lastword.offline import OfflineModel, serve
 
@@ -73,6 +73,7 @@ async def test_a_stream_says_the_same_as_a_whole_answer(client: openai.AsyncOpen
     }
     create: Any = client.chat.completions.create
     whole: ChatCompletion = await create(**asked)
+    chunk: ChatCompletionChunk
     text, arguments, usage = "", "", None
     stream = await create(**asked, stream=True, stream_options={"include_usage": True})
     async for chunk in stream:
