@@ -12,7 +12,7 @@ when the committed file is stale.
 import argparse
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -121,16 +121,17 @@ def _type(schema: dict[str, Any]) -> str:  # noqa: PLR0911 - one return per form
     match schema:
         case {"$ref": str(name)}:
             return RENAMED.get(name, name)
-        case {"enum": list(values)}:
-            return " | ".join(_literal(value) for value in values)
-        case {"anyOf": list(choices)}:
-            return " | ".join(_type(choice) for choice in choices)
+        case {"enum": values}:
+            return " | ".join(map(_literal, values))
+        case {"anyOf": choices}:
+            return " | ".join(map(_type, choices))
         case {"type": "array"}:
             item = _type(schema.get("items") or {})
             return f"readonly ({item})[]" if " | " in item else f"readonly {item}[]"
         case {"type": "object"}:
             inner = schema.get("additionalProperties")
-            return f"Readonly<Record<string, {_type(inner) if isinstance(inner, dict) else 'unknown'}>>"
+            of = _type(cast("dict[str, Any]", inner)) if isinstance(inner, dict) else "unknown"
+            return f"Readonly<Record<string, {of}>>"
         case {"type": str(plain)} if plain in PLAIN:
             return PLAIN[plain]
         case _ if not set(schema) - {"default", "description"}:

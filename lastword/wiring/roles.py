@@ -8,7 +8,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 import structlog
@@ -200,7 +200,7 @@ def _system_settings(settings: Settings) -> BusSettings | None:
 async def _until(stop: asyncio.Event, bus: Bus, work: Callable[[], Awaitable[None]]) -> None:
     """Await `work` until asked to stop; a connection that has ended for good ends the role as well."""
     working = asyncio.ensure_future(work())
-    waits = {
+    waits: set[asyncio.Future[Any]] = {
         working,
         asyncio.create_task(stop.wait(), name="stop"),
         asyncio.create_task(bus.closed.wait(), name="closed"),

@@ -55,7 +55,8 @@ def tab(browser: Browser) -> Iterator[Callable[..., AppPage]]:
     pages: list[AppPage] = []
 
     def open_tab(system: System, **options: Any) -> AppPage:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+        chosen: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, **options}
+        context = browser.new_context(**chosen)
         contexts.append(context)
         page = AppPage(context.new_page(), system.url)
         pages.append(page)

@@ -76,7 +76,8 @@ def _shoot(system: System, workflows: list[str]) -> None:
 def _take(
     browser: Browser, system: System, path: str, name: str, scheme: Any, viewport: Mapping[str, int]
 ) -> None:
-    context = browser.new_context(viewport=dict(viewport), color_scheme=scheme)  # type: ignore[arg-type]  # a TypedDict
+    size: Any = dict(viewport)  # a TypedDict of Playwright's
+    context = browser.new_context(viewport=size, color_scheme=scheme)
     app = AppPage(context.new_page(), system.url).open(path)
     app.link.wait_for()
     app.page.wait_for_timeout(1_500)  # the heading of the link settles, and charts have their data

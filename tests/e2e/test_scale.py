@@ -119,7 +119,8 @@ def test_a_thousand_changes_a_second_leave_the_page_smooth(
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
 
     def busy_s() -> float:
-        metrics = session.send("Performance.getMetrics")["metrics"]
+        answer: Any = session.send("Performance.getMetrics")
+        metrics: list[dict[str, Any]] = answer["metrics"]
         return float(next(one["value"] for one in metrics if one["name"] == "TaskDuration"))
 
     page.evaluate(
