@@ -15,13 +15,14 @@ from lastword.bus import Bus, Follower, Heard, StatusLog, decode_record
 from lastword.contracts import subjects
 from lastword.contracts.messages import Held, Pulse
 from lastword.contracts.records import Entry
-from lastword.storage import Database, WorkflowStore
+from lastword.storage import Database, StorageError, WorkflowStore
 from lastword.telemetry.metrics import Metrics
 
 __all__ = ["Projector"]
 
 log = structlog.get_logger(__name__)
 
+RETRY_S = 1.0  # seconds after a fault of the database
 BATCH = 500  # records in one transaction
 BACKLOG = 20_000  # records waiting in memory before the feed is read again from the log
 
@@ -41,18 +42,35 @@ class Projector:
         self._reset()
 
     def _reset(self) -> None:
+        self._position = 0
         self._waiting: list[Entry] = []
         self._beats: dict[str, tuple[tuple[Held, ...], datetime]] = {}
         self._wake = asyncio.Event()
         self._overflowed = False
 
     async def run(self) -> None:
-        """Project until cancelled."""
+        """Project until cancelled, and again from where the database stands after each of its faults.
+
+        A database that is away, was restored from an older copy, or follows another log holds up the lists
+        and nothing else: statuses are made and told without it.
+        """
+        while True:
+            try:
+                await self._project()
+            except StorageError as error:
+                log.warning("projection.waiting", error=str(error))
+                await asyncio.sleep(RETRY_S)
+
+    async def _project(self) -> None:
         self._reset()
         epoch = (await self._log.head()).epoch
-        position = await self._catch_up(epoch)
+        self._position = await self._catch_up(epoch)
         records = Follower(
-            self._bus, stream=subjects.LOG_STREAM, subject=subjects.log(), deliver=self._hear, after=position
+            self._bus,
+            stream=subjects.LOG_STREAM,
+            subject=subjects.log(),
+            deliver=self._hear,
+            after=self._position,
         )
         pulses = Follower(
             self._bus,
@@ -81,11 +99,12 @@ class Projector:
     async def _write(self, epoch: str) -> None:
         while self._waiting:
             batch: Sequence[Entry] = self._waiting[:BATCH]
-            await self._store.project(batch, epoch=epoch)
+            await self._store.project(batch, epoch=epoch, after=self._position)
+            self._position = batch[-1].position
             del self._waiting[: len(batch)]
         if self._overflowed:
             self._overflowed = False
-            await self._catch_up(epoch)
+            self._position = await self._catch_up(epoch)
         beats, self._beats = self._beats, {}
         for held, at in beats.values():
             await self._store.touch(held, at)

@@ -1,29 +1,37 @@
-"""NATS: connection, streams, the append, mailboxes, the feed, commands, the embedded server."""
+"""NATS: connection, streams, the append, mailboxes, the feed, commands, the embedded server.
 
-from lastword.bus.commands import CommandClient, serve_commands
-from lastword.bus.connection import Bus, open_bus
-from lastword.bus.exceptions import (
-    AppendUncertain,
-    BadLogin,
-    BusError,
-    Conflict,
-    LoginRefused,
-    ServerFailed,
-    ServerTooOld,
-    StreamMismatch,
-    TooLarge,
-    Unavailable,
-    Unheard,
-    Unreachable,
-)
-from lastword.bus.follower import Follower, Heard
-from lastword.bus.log import Head, StatusLog, decode_record
-from lastword.bus.mailbox import JetStreamMailbox, Letter, Mailbox
-from lastword.bus.outputs import MAX_INLINE_RESULT, Outputs
-from lastword.bus.pull import PullConsumer
-from lastword.bus.server import Credentials, EmbeddedServer, Login, read_embedded
-from lastword.bus.settings import BusSettings
-from lastword.bus.streams import ensure_streams
+Names are looked up when they are first used: `lastword.settings` reads this folder's settings for every
+command, and most commands need no NATS client, which takes half a second to load.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from lastword.bus.commands import CommandClient, serve_commands
+    from lastword.bus.connection import Bus, open_bus
+    from lastword.bus.exceptions import (
+        AppendUncertain,
+        BadLogin,
+        BusError,
+        Conflict,
+        LoginRefused,
+        ServerFailed,
+        ServerTooOld,
+        StreamMismatch,
+        TooLarge,
+        Unavailable,
+        Unheard,
+        Unreachable,
+    )
+    from lastword.bus.follower import Follower, Heard
+    from lastword.bus.log import Head, StatusLog, decode_record
+    from lastword.bus.mailbox import JetStreamMailbox, Letter, Mailbox
+    from lastword.bus.outputs import MAX_INLINE_RESULT, Outputs
+    from lastword.bus.pull import PullConsumer
+    from lastword.bus.server import Credentials, EmbeddedServer, Login, read_embedded
+    from lastword.bus.settings import BusSettings
+    from lastword.bus.streams import ensure_streams
 
 __all__ = [
     "MAX_INLINE_RESULT",
@@ -60,3 +68,63 @@ __all__ = [
     "read_embedded",
     "serve_commands",
 ]
+
+_NAMES: Final = {
+    "commands": (
+        "CommandClient",
+        "serve_commands",
+    ),
+    "connection": (
+        "Bus",
+        "open_bus",
+    ),
+    "exceptions": (
+        "AppendUncertain",
+        "BadLogin",
+        "BusError",
+        "Conflict",
+        "LoginRefused",
+        "ServerFailed",
+        "ServerTooOld",
+        "StreamMismatch",
+        "TooLarge",
+        "Unavailable",
+        "Unheard",
+        "Unreachable",
+    ),
+    "follower": (
+        "Follower",
+        "Heard",
+    ),
+    "log": (
+        "Head",
+        "StatusLog",
+        "decode_record",
+    ),
+    "mailbox": (
+        "JetStreamMailbox",
+        "Letter",
+        "Mailbox",
+    ),
+    "outputs": (
+        "MAX_INLINE_RESULT",
+        "Outputs",
+    ),
+    "pull": ("PullConsumer",),
+    "server": (
+        "Credentials",
+        "EmbeddedServer",
+        "Login",
+        "read_embedded",
+    ),
+    "settings": ("BusSettings",),
+    "streams": ("ensure_streams",),
+}
+_HOME: Final = {name: module for module, names in _NAMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Load the module that holds `name`."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 ACK_WAIT_S: Final = 5.0  # seconds without a word after which the server delivers a message again
 EXPIRES_S: Final = 20.0  # life of one request
 HEARTBEAT_S: Final = 1.0  # the server speaks at least this often while a request is open
+SILENCE_S: Final = 2.5  # without a word after which our requests count as lost
 PIN_TIMEOUT_S: Final = 2.0  # a pinned client silent for this long loses the pin (failover measured: 1.7 s)
 NANOSECONDS: Final = 1_000_000_000
 GROUP: Final = "one"
@@ -152,7 +153,7 @@ class PullConsumer:
             return None
         if self._outstanding <= self._batch // 2:
             await self._request()
-        silence_s = self._heard_at + 2.5 * HEARTBEAT_S - loop.time()
+        silence_s = self._heard_at + SILENCE_S - loop.time()
         try:
             async with asyncio.timeout(max(0.01, silence_s)):
                 generation, message = await self._queue.get()

@@ -5,6 +5,7 @@ of them; `lastword up` (see `stack`) runs all, each in a process of its own.
 """
 
 import asyncio
+import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -171,7 +172,8 @@ async def _language_model(
     from lastword.offline import PROVIDER_PATTERNS, serve
 
     model = await stack.enter_async_context(serve(settings.llm.delay_s))
-    return model.environment(), PROVIDER_PATTERNS
+    forced = settings.llm.offline is True  # then nothing that the environment says overrules it
+    return model.environment(os.environ), () if forced else PROVIDER_PATTERNS
 
 
 async def _join(settings: Settings, name: str, stack: AsyncExitStack) -> tuple[Bus, Metrics]:

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -119,7 +119,7 @@ def test_a_thousand_changes_a_second_leave_the_page_smooth(
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
 
     def busy_s() -> float:
-        answer: Any = session.send("Performance.getMetrics")
+        answer = cast("dict[str, Any]", session.send("Performance.getMetrics"))
         metrics: list[dict[str, Any]] = answer["metrics"]
         return float(next(one["value"] for one in metrics if one["name"] == "TaskDuration"))
 

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import signal
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -106,3 +107,22 @@ async def test_a_lost_database_is_written_anew_from_the_log(system: System) -> N
     assert 0 == done.returncode, done.stderr
     assert set(ids) == {item["id"] for item in system.get("/workflows").json()["items"]}
     assert 3 == len(system.get(f"/workflows/{ids[0]}/history").json()["items"])
+
+
+async def test_a_database_that_is_locked_holds_up_lists_and_nothing_else(system: System) -> None:
+    """The truth is made and told without the database, which catches up when it is back."""
+    system.start().await_definitions("add")
+    supervisor = system.run_file["pids"]["supervisor"]
+    with closing(sqlite3.connect(system.data / "lastword.db", isolation_level=None)) as database:
+        database.execute("BEGIN EXCLUSIVE")
+        workflow_id = system.begin("add", a=40)
+        ended = await asyncio.to_thread(system.await_end, workflow_id)
+        assert ("success", 42) == (ended["status"], ended["result"])
+        system.until(lambda: system.logged("projection.waiting"), "the projection to wait", 30)
+        database.execute("ROLLBACK")
+
+    def listed() -> bool:
+        return any(item["id"] == workflow_id for item in system.get("/workflows").json()["items"])
+
+    system.until(listed, "the list to show it", 20)
+    assert supervisor == system.run_file["pids"]["supervisor"]
