@@ -138,6 +138,14 @@ async def _ensure(bus: Bus, wanted: dict[str, Any]) -> None:
     if all(_same(standing.get(key), value) for key, value in wanted.items()):
         return
     changed = sorted(key for key, value in wanted.items() if not _same(standing.get(key), value))
+    waiting = int(info["state"]["messages"])
+    if "subject_transform" in changed and waiting:
+        # They would stay in partitions that nobody reads any more.
+        raise StreamMismatch(
+            name,
+            f"supervisor.partitions has changed while {waiting} reports wait in it; "
+            "let supervisors with the old number handle them first",
+        )
     # Settings that we do not speak of stay as they are, whoever made them.
     metadata = {**labels, **wanted["metadata"]}
     answer = await bus.ask_api(f"STREAM.UPDATE.{name}", {**standing, **wanted, "metadata": metadata})

@@ -162,3 +162,16 @@ async def test_a_server_that_does_not_answer_is_waited_for(nats_server: NatsServ
         nats_server.thaw()
         await ensuring
         assert (await bus.ask_api("STREAM.NAMES"))["total"] == 9
+
+
+async def test_partitions_are_not_changed_under_reports_that_wait(nats_server: NatsServer) -> None:
+    """They would be stranded where nobody reads; once they are handled the change is made."""
+    async with nats_server.open() as bus:
+        await ensure_streams(bus, partitions=4)
+        await bus.store(subjects.report("w-1"), b"{}")
+        with pytest.raises(StreamMismatch, match=r"partitions .* 1 reports wait"):
+            await ensure_streams(bus, partitions=2)
+        await bus.ask_api(f"STREAM.PURGE.{subjects.REPORT_STREAM}")
+        await ensure_streams(bus, partitions=2)
+        config = await config_of(bus, subjects.REPORT_STREAM)
+    assert "partition(2,1)" in config["subject_transform"]["dest"]
