@@ -8,9 +8,10 @@ embedded server's start.  What the system adds to this is what the system costs.
 import asyncio
 import os
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -21,8 +22,16 @@ from nats.js import api
 
 from lastword.bus import BusSettings, EmbeddedServer
 
-__all__ = ["Floor", "open_floor"]
+__all__ = ["PYTHON", "SLEEP", "Floor", "open_floor"]
 
+SLEEP = ("sleep", "600")
+"""The lightest process there is: the kernel is done with it in 0.2 ms."""
+PYTHON = (
+    sys.executable,
+    "-c",
+    "import asyncio, json, msgspec, time; print('.', flush=True); time.sleep(600)",
+)
+"""A process like a workflow's: its address space takes the kernel 1-2 ms to take down, whoever waits."""
 PAYLOAD = b"x" * 600  # bytes; about one record
 
 
@@ -34,14 +43,16 @@ class Floor:
         self._told = told
         self._count = 0
 
-    async def measure(self) -> float:
+    async def measure(self, victim: Sequence[str] = SLEEP) -> float:
         """Kill a process; return the seconds until a plain subscriber was told."""
         loop = asyncio.get_running_loop()
-        process = subprocess.Popen(["sleep", "600"])  # noqa: S607  any `sleep` will do
+        process = subprocess.Popen(victim, stdout=subprocess.PIPE)
         watched = os.pidfd_open(process.pid)
         ended = loop.create_future()
         loop.add_reader(watched, lambda: ended.done() or ended.set_result(None))
-        await asyncio.sleep(0.01)
+        if victim is not SLEEP and process.stdout is not None:
+            process.stdout.read(1)  # it has loaded what it loads
+        await asyncio.sleep(0.02)
         self._count += 1
         began_s = time.perf_counter()
         process.kill()
@@ -49,7 +60,7 @@ class Floor:
         loop.remove_reader(watched)
         await self._stream.publish(f"floor.report.{self._count}", PAYLOAD)
         lag_s = await self._told.get() - began_s
-        process.wait()
+        process.communicate()
         os.close(watched)
         return lag_s
 

@@ -20,8 +20,10 @@ import nats
 from nats.aio.msg import Msg
 
 from bench.figures import Figures, summarise
-from bench.floor import Floor
+from bench.floor import PYTHON, Floor
 from bench.running import Running
+
+PYTHON_FLOOR = "floor, killing a Python process"
 
 __all__ = ["Listener", "measure_executor_death", "measure_start", "measure_truth_lag", "open_listener"]
 
@@ -77,13 +79,15 @@ async def measure_truth_lag(
     running: Running, listener: Listener, floor: Floor, count: int
 ) -> tuple[Figures, list[Figures]]:
     """Return the floor's figures and those of each kind of ending, measured in turns."""
-    samples: dict[str, list[float]] = {"floor": [], "normal end": [], "exception": [], "child kill -9": []}
+    names = ("floor", PYTHON_FLOOR, "normal end", "exception", "child kill -9")
+    samples: dict[str, list[float]] = {name: [] for name in names}
     async with httpx.AsyncClient(base_url=running.url, timeout=10) as http:
         for _ in range(5):  # the first ones load what the others find loaded
             await _until_told(http, listener, "instant")
             await floor.measure()
         for _ in range(count):
             samples["floor"].append(await floor.measure())
+            samples[PYTHON_FLOOR].append(await floor.measure(PYTHON))
             samples["normal end"].append(await _own_end(http, listener, "instant"))
             samples["exception"].append(await _own_end(http, listener, "failing"))
             samples["child kill -9"].append(await _killed(http, listener))
