@@ -37,6 +37,7 @@ from lastword.wiring.process import die_with_parent, run_role
 __all__ = ["CannotStart", "Stack"]
 
 ANY: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  compared with, not bound
+IMPATIENT_S: Final = 0.5  # seconds after which a second signal means "at once"
 RESTARTS: Final = 5
 WITHIN_S: Final = 60.0
 WIND_UP_S: Final[Mapping[str, float]] = {"executor": 9.0, "edge": 3.0, "supervisor": 3.0, "auditor": 2.0}
@@ -61,6 +62,7 @@ class Stack:
         self._processes: dict[str, ForkProcess] = {}
         self._deaths: dict[str, deque[float]] = {}
         self._asked = 0
+        self._asked_at_s = 0.0
         self._wake_r, self._wake_w = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._listening: socket.socket | None = None
         self._lock: int | None = None
@@ -136,7 +138,7 @@ class Stack:
             while process.is_alive() and time.monotonic() < until_s and self._asked < 2:
                 process.join(0.05)
             if process.is_alive():
-                self._say("role.killed", role=role, after_s=limit_s)
+                self._say("role.killed", role=role, limit_s=limit_s)
                 process.kill()
             process.join()
         if self._server is not None:
@@ -228,7 +230,11 @@ class Stack:
         part.replace(path)
 
     def _ask_to_stop(self, _signal: int, _frame: object) -> None:
+        now_s = time.monotonic()
+        if self._asked and now_s - self._asked_at_s < IMPATIENT_S:
+            return  # one Ctrl-C, passed on by the terminal and by whatever wraps us
         self._asked += 1
+        self._asked_at_s = now_s
         with suppress(BlockingIOError):
             os.write(self._wake_w, b"x")
 

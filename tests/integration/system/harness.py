@@ -81,6 +81,7 @@ class System:
         process = self.process
         assert process is not None
         process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)  # as when a wrapper passes on what the terminal sent already
         try:
             return process.wait(limit_s)
         except subprocess.TimeoutExpired:

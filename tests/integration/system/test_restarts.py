@@ -58,6 +58,7 @@ async def test_stopping_everything_and_starting_again_tells_how_it_ended(system:
 
     assert 0 == system.stop()
     assert [] == system.leftovers()
+    assert [] == system.logged("role.killed")
     system.start()
 
     shown = system.await_end(workflow_id)
