@@ -78,6 +78,11 @@ class Cell:
         """The newest record known."""
         return self.ahead or self.entry
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the feed has delivered the terminal status."""
+        return self.entry.record.status.is_terminal
+
     def view(self, overlay: Overlay) -> Workflow:
         """Return the workflow as the feed has it, for the live streams."""
         return view(

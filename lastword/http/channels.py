@@ -1,8 +1,9 @@
 """One client's side of a live stream: written to without a task, and bounded when it does not read.
 
-The server's `send` does not suspend unless the socket pushes back, so the hub drives each send by hand
-(`coroutine.send(None)`): no task is woken per client.  Only where it does suspend, a task takes over, and
-from then on the channel remembers *which workflows* have news, not the news: when the client reads again it
+Where our own server holds the connection, a write is one plain call.  On another server, or when that call
+declines, the hub drives the ASGI `send` by hand (`coroutine.send(None)`): it does not suspend unless the
+socket pushes back, so no task is woken per client.  Only where it does suspend, a task takes over, and from
+then on the channel remembers *which workflows* have news, not the news: when the client reads again it
 gets one snapshot of each as it then stands.  After something was left out a snapshot is right where a
 difference is not.
 """
@@ -13,7 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable,
 from typing import Any, Final, Protocol
 
 from lastword.http.cells import Cell
-from lastword.http.packets import CLOSE_SSE, Burst, Message, Wire
+from lastword.http.packets import CLOSE_SSE, Burst, Connection, Message, Wire
 
 __all__ = ["Channel", "Desk"]
 
@@ -61,13 +62,13 @@ class Channel:
         "_clock",
         "_closed",
         "_closing",
+        "_connection",
         "_desk",
         "_overflow",
         "_pending",
         "_send",
         "_task",
         "_wire",
-        "abort",
         "dead",
         "stalled_at",
         "until",
@@ -80,15 +81,13 @@ class Channel:
         desk: Desk,
         clock: Callable[[], float],
         *,
-        abort: Callable[[int, str], None] | None = None,
+        connection: Connection | None = None,
         until: float = float("inf"),
     ) -> None:
-        """`abort(code, reason)` ends the connection without waiting for the client.
-
-        `until` is when it is old, by `clock`.
-        """
+        """Take our own server's side as `connection`, where it is ours; it is old at `until`, by `clock`."""
         self._send = send
         self._wire = wire
+        self._connection = connection
         self._desk = desk
         self._clock = clock
         self._pending: dict[str, Cell] | None = None
@@ -96,7 +95,6 @@ class Channel:
         self._closing: Message | None = None
         self._closed = False
         self._task: asyncio.Task[None] | None = None
-        self.abort = abort
         self.until = until
         self.stalled_at: float | None = None
         """Since when the client has not been reading; None while it is."""
@@ -120,7 +118,9 @@ class Channel:
         if self.stalled_at is not None:
             self._remember(cells)
             return
-        self._write(burst.messages(self._wire))
+        connection = self._connection
+        if connection is None or not connection.offer(burst.framed(self._wire)):
+            self._write(burst.messages(self._wire))
 
     def finish(self, code: int, reason: str = "") -> None:
         """End the stream after what is pending: WebSocket with `code`, SSE by its end."""
@@ -133,6 +133,11 @@ class Channel:
         if self.stalled_at is None:
             self._closed = True
             self._write((self._closing,))
+
+    def evict(self, code: int, reason: str) -> None:
+        """End the connection without waiting for the client, where the server can."""
+        if self._connection is not None:
+            self._connection.evict(code, reason)
 
     def forget(self) -> None:
         """Let go of everything: the connection has ended."""

@@ -21,6 +21,8 @@ from lastword.bus.exceptions import BusError
 from lastword.http.channels import Channel
 from lastword.http.hub import Hub
 from lastword.http.limits import Turnstile
+from lastword.http.many_workflows import ManyWorkflows
+from lastword.http.one_workflow import OneWorkflow
 from lastword.http.operation import KEY, STREAM, Operation
 from lastword.http.packets import EXTENSION, Wire, encode
 from lastword.http.ports import LogReader, Outputs
@@ -28,7 +30,8 @@ from lastword.http.problems import PROBLEM_JSON, SHOWN, Refusal, headers_of, ref
 from lastword.http.reader import Reader, parse_since
 from lastword.http.requests import AfterQuery, StreamQuery, parse_query
 from lastword.http.settings import HttpSettings
-from lastword.http.streams import ManyWorkflows, OneWorkflow, Stream, WorkflowOutput
+from lastword.http.streams import Stream
+from lastword.http.workflow_output import WorkflowOutput
 
 __all__ = ["RAW_SEND", "LiveRoutes", "deny"]
 
@@ -244,8 +247,7 @@ class LiveRoutes:
     async def _converse(self, scope: Scope, receive: Receive, send: Send, stream: Stream) -> None:
         await receive()  # websocket.connect
         await send({"type": "websocket.accept", "headers": []})
-        wire = Wire.WS if _extension(scope) is None else Wire.WS_PREPARED
-        channel = self._channel(scope, send, wire)
+        channel = self._channel(scope, send, Wire.WS)
         try:
             try:
                 await stream.open(channel)
@@ -263,21 +265,15 @@ class LiveRoutes:
         now = asyncio.get_running_loop().time
         spread = random.uniform(0.8, 1.0)  # noqa: S311  no secret: clients should not return all at once
         age_s = self._settings.max_stream_age_s * spread
-        prepared = _extension(scope)
+        extensions: dict[str, Any] = scope.get("extensions") or {}
         return Channel(
             scope.get(RAW_SEND, send),
             wire,
             self._hub,
             now,
-            abort=prepared.evict if prepared is not None else None,
+            connection=extensions.get(EXTENSION),
             until=now() + age_s,
         )
-
-
-def _extension(scope: Scope) -> Any:
-    """Return our own server's side of the connection, or None on another server."""
-    extensions: dict[str, Any] = scope.get("extensions") or {}
-    return extensions.get(EXTENSION)
 
 
 def _pairs(scope: Scope) -> list[tuple[str, str]]:

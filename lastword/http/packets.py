@@ -7,20 +7,42 @@ of that kind needs them.  A burst is what one turn of the loop has for a client,
 from collections.abc import Sequence
 from enum import Enum
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
-__all__ = ["CLOSE_SSE", "EXTENSION", "Burst", "Message", "Packet", "Wire", "encode", "websocket_frame"]
+__all__ = [
+    "CLOSE_SSE",
+    "EXTENSION",
+    "Burst",
+    "Connection",
+    "Message",
+    "Packet",
+    "Wire",
+    "encode",
+    "websocket_frame",
+]
 
 Message = dict[str, Any]
 """An ASGI message."""
 
 EXTENSION: Final = "lastword.prepared"
-"""The key of the ASGI extension by which our server takes frames that are already framed."""
+"""The key of the ASGI extension by which our server takes frames that are already framed: a `Connection`."""
 
 _encoder = msgspec.json.Encoder()
 CLOSE_SSE: Final[Message] = {"type": "http.response.body", "body": b"", "more_body": False}
+
+
+class Connection(Protocol):
+    """Our own server's side of a connection, past ASGI."""
+
+    def offer(self, data: bytes) -> bool:
+        """Write what is framed already; return False, having written nothing, where that cannot be now."""
+        ...
+
+    def evict(self, code: int, reason: str) -> None:
+        """End the connection without waiting for the client, with a close code where there is one."""
+        ...
 
 
 class Wire(Enum):
@@ -28,8 +50,6 @@ class Wire(Enum):
 
     SSE = "sse"
     WS = "ws"
-    WS_PREPARED = "ws_prepared"
-    """WebSocket through our own server protocol, which takes prepared frames."""
 
 
 def encode(value: object) -> bytes:
@@ -87,22 +107,30 @@ class Burst:
         self.packets = packets
         self._prelude = prelude
 
-    @cached_property
-    def _sse(self) -> tuple[Message, ...]:
-        body = self._prelude + b"".join([packet.sse for packet in self.packets])
-        chunk = b"%x\r\n%b\r\n" % (len(body), body)
-        return ({"type": "http.response.body", "body": body, "more_body": True, "prepared": chunk},)
+    def framed(self, wire: Wire) -> bytes:
+        """Return the bytes that a `Connection` takes; the same object for every client."""
+        return self._chunk if wire is Wire.SSE else self._frames
+
+    def messages(self, wire: Wire) -> tuple[Message, ...]:
+        """Return what to send on `wire` by ASGI; the same objects for every client."""
+        return self._events if wire is Wire.SSE else self._texts
 
     @cached_property
-    def _prepared(self) -> tuple[Message, ...]:
-        return ({"type": "websocket.send", "prepared": b"".join([packet.frame for packet in self.packets])},)
+    def _body(self) -> bytes:
+        return self._prelude + b"".join([packet.sse for packet in self.packets])
+
+    @cached_property
+    def _chunk(self) -> bytes:
+        return b"%x\r\n%b\r\n" % (len(self._body), self._body)
+
+    @cached_property
+    def _frames(self) -> bytes:
+        return b"".join([packet.frame for packet in self.packets])
+
+    @cached_property
+    def _events(self) -> tuple[Message, ...]:
+        return ({"type": "http.response.body", "body": self._body, "more_body": True},)
 
     @cached_property
     def _texts(self) -> tuple[Message, ...]:
         return tuple({"type": "websocket.send", "text": packet.json.decode()} for packet in self.packets)
-
-    def messages(self, wire: Wire) -> tuple[Message, ...]:
-        """Return what to send on `wire`; the same objects for every client."""
-        if wire is Wire.SSE:
-            return self._sse
-        return self._prepared if wire is Wire.WS_PREPARED else self._texts

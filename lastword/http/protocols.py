@@ -9,7 +9,6 @@ import socket
 from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from lastword.http.packets import EXTENSION
@@ -25,7 +24,7 @@ UNACKED_MS: Final = 30_000  # after which the kernel gives up on a peer that ack
 
 
 class EdgeWebSocket(WebSocketsSansIOProtocol):
-    """Takes `{"prepared": bytes}`: whole frames, written as they are."""
+    """Takes whole frames, written as they are."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Set the socket up."""
@@ -39,16 +38,12 @@ class EdgeWebSocket(WebSocketsSansIOProtocol):
         if scope is not None:  # None where the handshake was refused
             scope["extensions"][EXTENSION] = self
 
-    async def send(self, message: Any) -> None:
-        """Send a message, or frames that are ready."""
-        prepared = message.get("prepared")
-        if prepared is None:
-            await super().send(message)
-            return
-        await self.writable.wait()
-        if self.disconnected or self.close_sent:
-            raise ClientDisconnected
-        self.transport.write(prepared)
+    def offer(self, data: bytes) -> bool:
+        """Write whole frames, unless the client is gone or does not read."""
+        if self.disconnected or self.close_sent or not self.writable.is_set():
+            return False
+        self.transport.write(data)
+        return True
 
     def evict(self, code: int, reason: str) -> None:
         """Close a client that does not read: it gets the code if it ever reads, and is gone in a second."""
@@ -61,18 +56,20 @@ class EdgeWebSocket(WebSocketsSansIOProtocol):
 
 
 class EdgeCycle(RequestResponseCycle):
-    """Takes `{"prepared": bytes}` beside `body`: the chunk, framed already."""
+    """Takes whole chunks of a response, written as they are."""
 
-    async def send(self, message: Any) -> None:
-        """Send a message, or a chunk that is ready."""
-        prepared = message.get("prepared")
-        if prepared is None or not self.chunked_encoding or not self.response_started:
-            await super().send(message)
-            return
-        if self.flow.write_paused and not self.disconnected:
-            await self.flow.drain()
-        if not self.disconnected:
-            self.transport.write(prepared)
+    def offer(self, data: bytes) -> bool:
+        """Write a chunk, unless the client is gone, does not read, or takes no chunks (HTTP/1.0)."""
+        if self.disconnected or self.flow.write_paused or not self.chunked_encoding:
+            return False
+        if not self.response_started or self.response_complete:
+            return False
+        self.transport.write(data)
+        return True
+
+    def evict(self, _code: int, _reason: str) -> None:
+        """End the connection of a client that does not read; SSE has no words for why."""
+        self.transport.abort()
 
 
 class EdgeHttp(HttpToolsProtocol):
@@ -102,22 +99,22 @@ class EdgeHttp(HttpToolsProtocol):
                 self._refuse(b"431 Request Header Fields Too Large")
 
     def on_message_begin(self) -> None:
-        """Offer the extension; the rest of the request must come soon."""
+        """Say that the rest of the request must come soon."""
         super().on_message_begin()
         self._in_headers = True
         self._header_bytes = 0
-        cast("dict[str, Any]", self.scope)["extensions"] = {EXTENSION: self}
         self._stop_waiting()
         self._expect_request()
 
     def on_headers_complete(self) -> None:
-        """Let the answer take prepared chunks."""
+        """Offer the extension."""
         self._in_headers = False
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before:
-            # The cycle was made this moment and its task has not begun; the class differs in `send` alone.
+            # The cycle was made this moment and its task has not begun; the class adds methods and no state.
             self.cycle.__class__ = EdgeCycle
+            cast("dict[str, Any]", self.cycle.scope)["extensions"] = {EXTENSION: self.cycle}
 
     def on_message_complete(self) -> None:
         """Stop waiting: the request is whole."""
@@ -135,10 +132,6 @@ class EdgeHttp(HttpToolsProtocol):
             self._refuse(b"431 Request Header Fields Too Large")
         else:
             super().handle_websocket_upgrade()
-
-    def evict(self, _code: int, _reason: str) -> None:
-        """End the connection of a client that does not read; SSE has no words for why."""
-        self.transport.abort()
 
     def _expect_request(self) -> None:
         self._deadline = self.loop.call_later(HEADERS_S, self._too_slow)

@@ -18,8 +18,7 @@ def test_a_burst_is_one_write_for_sse_and_for_prepared_sockets() -> None:
     burst = Burst((Packet("a", b'{"n":1}', "log:1"), Packet("b", b'{"n":2}')), prelude=b":\n")
     (sse,) = burst.messages(Wire.SSE)
     assert b':\nid: log:1\nevent: a\ndata: {"n":1}\n\nevent: b\ndata: {"n":2}\n\n' == sse["body"]
-    assert b"3c\r\n" + sse["body"] + b"\r\n" == sse["prepared"]
-    (prepared,) = burst.messages(Wire.WS_PREPARED)
-    assert websocket_frame(b'{"n":1}') + websocket_frame(b'{"n":2}') == prepared["prepared"]
+    assert b"3c\r\n" + sse["body"] + b"\r\n" == burst.framed(Wire.SSE)
+    assert websocket_frame(b'{"n":1}') + websocket_frame(b'{"n":2}') == burst.framed(Wire.WS)
     assert ['{"n":1}', '{"n":2}'] == [message["text"] for message in burst.messages(Wire.WS)]
     assert burst.messages(Wire.SSE) is burst.messages(Wire.SSE)
