@@ -14,15 +14,15 @@ from lastword.bus import Bus, CommandClient, Follower, Heard, Outputs, StatusLog
 from lastword.contracts import subjects
 from lastword.contracts.messages import Definition, Logged, ProgressMade, Pulse
 from lastword.contracts.records import Entry
-from lastword.contracts.statuses import LIVE
 from lastword.contracts.views import ClientConfig
 from lastword.http.app import create_app
 from lastword.http.hub import Hub
 from lastword.http.operations import Catalogue
 from lastword.http.server import serve_edge
 from lastword.settings import Settings
-from lastword.storage import WorkflowQuery, WorkflowStore, open_database
+from lastword.storage import WorkflowStore, open_database
 from lastword.telemetry.metrics import Metrics
+from lastword.wiring.adoption import adopt_live
 from lastword.wiring.metrics import Neighbours, telling_metrics
 
 __all__ = ["EdgeFeeds", "run_fed_edge"]
@@ -144,7 +144,7 @@ async def run_fed_edge(
         await stack.enter_async_context(telling_metrics(bus, own))
         status_log = StatusLog(bus)
         await EdgeFeeds(status_log, hub, catalogue, Metrics(own)).open(bus, stack)
-        await _adopt_live(hub, store)
+        await adopt_live(hub, store, status_log)
         app = create_app(
             settings=settings.http,
             config=_client_config(settings, canned_answers=canned_answers),
@@ -165,18 +165,6 @@ async def run_fed_edge(
             started=lambda url: log.info("edge.ready", url=url),
             stop=stop,
         )
-
-
-async def _adopt_live(hub: Hub, store: WorkflowStore) -> None:
-    """Show the hub what executors held before it began to listen: their silence counts too."""
-    cursor: str | None = None
-    while True:
-        page = await store.page(WorkflowQuery(status=LIVE, limit=200, cursor=cursor))
-        for item in page.items:
-            hub.adopt(item.entry)
-        cursor = page.next_cursor
-        if cursor is None:
-            return
 
 
 def _client_config(settings: Settings, *, canned_answers: bool) -> ClientConfig:
