@@ -34,7 +34,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from lastword.child.inside.process import adopt_orphans, children, live
+from lastword.child.inside.process import adopt_orphans, children, give_memory_back, live
 
 __all__ = ["serve"]
 
@@ -47,6 +47,7 @@ def serve(control: socket.socket, *, preload: Sequence[str], forget: Sequence[st
     for name in forget:
         os.environ.pop(name, None)
     gc.collect()
+    give_memory_back()
     gc.freeze()  # what was imported is never collected, so its pages stay shared with the processes
     ready = {"ready": os.getpid(), "failures": failures, "threads": threading.active_count()}
     control.send(json.dumps(ready).encode())

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 from lastword.child.inside.runner import Runner
 from lastword.child.inside.voice import Voice
 
-__all__ = ["adopt_orphans", "children", "live"]
+__all__ = ["adopt_orphans", "children", "give_memory_back", "live"]
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
@@ -52,6 +52,16 @@ def live(server: int, work_fd: int, voice_fd: int, out_fd: int, err_fd: int) -> 
 def adopt_orphans() -> None:
     """Become the parent of processes whose own has ended, in place of init."""
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def give_memory_back() -> None:
+    """Return to the kernel what imports needed for a moment, where the C library can.
+
+    Measured with CrewAI 1.15.30: 213 MB resident after the import, 148 MB after this.  One module of its is
+    a literal of 7.8 MB, and most of the rest is what the allocator keeps for a next time that never comes.
+    """
+    with contextlib.suppress(AttributeError):  # only glibc has it
+        _libc.malloc_trim(0)
 
 
 def children() -> list[int]:
