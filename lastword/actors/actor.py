@@ -12,7 +12,7 @@ from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import ClassVar, Generic, TypeVar
 
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars
 
 from lastword.actors.exceptions import Postponed, Refused
 from lastword.bus import Letter, Mailbox
@@ -60,18 +60,18 @@ class Actor(ABC, Generic[M]):
     async def _attend(self, letter: Letter[M], earlier: "asyncio.Task[None] | None") -> None:
         if earlier is not None:
             await asyncio.wait({earlier})
-        with bound_contextvars(actor=self.name, subject=letter.subject):
-            try:
-                await self.handle(letter)
-            except Refused as why:
-                await letter.drop(str(why))
-            except Postponed as why:
-                await letter.retry(why.delay_s)
-            except Exception:
-                await letter.retry(1.0)
-                raise
-            else:
-                await letter.ack()
+        bind_contextvars(actor=self.name, subject=letter.subject)  # this task's own, which ends with the letter
+        try:
+            await self.handle(letter)
+        except Refused as why:
+            await letter.drop(str(why))
+        except Postponed as why:
+            await letter.retry(why.delay_s)
+        except Exception:
+            await letter.retry(1.0)
+            raise
+        else:
+            await letter.ack()
 
 
 def _leave(

@@ -20,6 +20,7 @@ import nats.errors
 import nats.js.errors
 import nkeys
 import structlog
+from msgspec import Struct
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
@@ -33,9 +34,10 @@ from lastword.bus.exceptions import (
     Unheard,
     Unreachable,
 )
+from lastword.bus.requests import Requests
 from lastword.bus.settings import BusSettings
 
-__all__ = ["REQUIRED_API_LEVEL", "TRANSIENT", "Bus", "open_bus"]
+__all__ = ["REQUIRED_API_LEVEL", "TRANSIENT", "Ack", "AckError", "Bus", "open_bus"]
 
 log = structlog.get_logger(__name__)
 
@@ -65,18 +67,46 @@ TRANSIENT: Final = (
 """Errors after which the same request may be made again: nothing is known of its outcome."""
 
 
+class AckError(Struct, frozen=True):
+    """Why a stream did not take a message."""
+
+    code: int = 0
+    """As in HTTP."""
+    err_code: int = 0
+    """The server's own, such as 10071: wrong last sequence."""
+    description: str = ""
+
+
+class Ack(Struct, frozen=True):
+    """What a stream says of a message."""
+
+    seq: int = 0
+    """Its position."""
+    duplicate: bool = False
+    """Whether it was known by its id already, and nothing was stored."""
+    error: AckError | None = None
+
+
+_acks = msgspec.json.Decoder(Ack)
+
+
 class Bus:
     """One connection, and what everyone on it shares."""
 
     def __init__(self, client: Client, settings: BusSettings, name: str) -> None:
         self.client = client
         self.js: JetStreamContext = client.jetstream(timeout=settings.request_timeout_s)
+        self._requests = Requests(client)
         self.settings = settings
         self.name = name
         self.on_reconnect: list[Callable[[], None]] = []
         self.on_disconnect: list[Callable[[], None]] = []
         self.closed = asyncio.Event()
         """Set when the connection has ended for good; the process should then be restarted."""
+
+    async def open(self) -> None:
+        """Be ready to ask."""
+        await self._requests.open()
 
     @property
     def is_connected(self) -> bool:
@@ -92,7 +122,7 @@ class Bus:
         """Ask, and return the answer; raise `Unavailable` (`Unheard`) where none comes, or `TooLarge`."""
         try:
             limit_s = timeout_s if timeout_s is not None else self.settings.request_timeout_s
-            message = await heeding(self.client.request(subject, payload, timeout=limit_s))
+            message = await self._requests.ask(subject, payload, timeout_s=limit_s)
         except nats.errors.MaxPayloadError as error:
             raise TooLarge(subject, len(payload), self.max_payload) from error
         except nats.errors.NoRespondersError as error:
@@ -124,13 +154,23 @@ class Bus:
             headers["Nats-Msg-Id"] = message_id
         if ttl_s is not None:
             headers["Nats-TTL"] = f"{ttl_s}s"
+        ack = await self.publish(subject, payload, headers)
+        if ack.error is not None:
+            raise Unavailable(subject, ack.error.description)
+        return not ack.duplicate
+
+    async def publish(self, subject: str, payload: bytes, headers: dict[str, str] | None = None) -> Ack:
+        """Publish to a stream and return what it says; raise `Unavailable` (`Unheard`) or `TooLarge`."""
         try:
-            ack = await heeding(self.js.publish(subject, payload, headers=headers or None))
+            limit_s = self.settings.request_timeout_s
+            message = await self._requests.ask(subject, payload, timeout_s=limit_s, headers=headers or None)
+            return _acks.decode(message.data)
         except nats.errors.MaxPayloadError as error:
             raise TooLarge(subject, len(payload), self.max_payload) from error
-        except (nats.js.errors.Error, *TRANSIENT) as error:
+        except nats.errors.NoRespondersError as error:
+            raise Unheard(subject) from error
+        except (msgspec.DecodeError, *TRANSIENT) as error:
             raise Unavailable(subject, type(error).__name__) from error
-        return not ack.duplicate
 
     async def tell(self, subject: str, payload: bytes) -> None:
         """Publish to whoever listens, and wait for nobody; raise `Unavailable` or `TooLarge`."""
@@ -214,6 +254,7 @@ async def open_bus(
     try:
         await _first_connection(first, client, shown)
         _check_level(client, shown)
+        await bus.open()
         yield bus
     finally:
         closing.set()

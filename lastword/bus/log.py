@@ -16,12 +16,10 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
-import nats.js.errors
 
-from lastword.bus._cancel import heeding
 from lastword.bus._decode import decode
 from lastword.bus._direct import read_batch
-from lastword.bus.connection import TRANSIENT, Bus
+from lastword.bus.connection import Bus
 from lastword.bus.exceptions import AppendUncertain, BusError, Conflict, TooLarge, Unavailable
 from lastword.bus.streams import MAX_MESSAGE
 from lastword.contracts import subjects
@@ -32,6 +30,7 @@ __all__ = ["Head", "StatusLog", "decode_record"]
 EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
 MESSAGE_ID: Final = "Nats-Msg-Id"
 WRONG_SEQUENCE: Final = frozenset({10071, 10164})
+NO_LEADER: Final = 503
 BATCH: Final = 256  # messages of one batched direct get; the server's own limit is 1,024
 
 _records = msgspec.json.Decoder(Record)
@@ -138,16 +137,15 @@ class StatusLog:
         """Try once; return the position, or None where the answer settles nothing."""
         headers = {EXPECTED: str(expected), MESSAGE_ID: f"{record.event}.{record.status}"}
         try:
-            ack = await heeding(self._bus.js.publish(subject, payload, headers=headers))
-        except nats.js.errors.ServiceUnavailableError:
+            ack = await self._bus.publish(subject, payload, headers)
+        except Unavailable:
             return None
-        except nats.js.errors.APIError as error:
-            if error.err_code in WRONG_SEQUENCE:
-                return None
-            raise BusError(f"the log refused {record.id}: {error.description}") from error
-        except TRANSIENT:
+        error = ack.error
+        if error is None:
+            return None if ack.duplicate else ack.seq
+        if error.code == NO_LEADER or error.err_code in WRONG_SEQUENCE:
             return None
-        return None if ack.duplicate else ack.seq
+        raise BusError(f"the log refused {record.id}: {error.description}")
 
     async def _landed(self, record: Record, expected: int) -> Entry | None:
         """Return the entry if an earlier try has landed, None if it may be tried again; raise `Conflict`."""

@@ -30,8 +30,8 @@ _SHAPES: Final = (
     (re.compile(r"\bsk-[A-Za-z0-9_-]{12,}"), HIDDEN),  # OpenAI, Anthropic and those who copy them
     (re.compile(r"\bS[UAOCNX][A-Z2-7]{54,}\b"), HIDDEN),  # an nkey seed
 )
-_MARKS: Final = ("://", "earer", "asic", "EARER", "ASIC", "sk-", "SU", "SA", "SO", "SC", "SN", "SX")
-"""Substrings without one of which no shape can match: looking for them is much cheaper than matching."""
+_MARKS: Final = re.compile(r"://|earer|asic|EARER|ASIC|sk-|S[UAOCNX]")
+"""Without one of these no shape can match: looking for them is much cheaper than matching."""
 
 
 @lru_cache(maxsize=1_024)  # a few dozen keys come again and again
@@ -46,7 +46,7 @@ def hides(key: str) -> bool:
 
 def without_secrets(text: str) -> str:
     """Return `text` with everything that has the shape of a secret replaced."""
-    if not any(mark in text for mark in _MARKS):
+    if _MARKS.search(text) is None:
         return text
     for shape, replacement in _SHAPES:
         text = shape.sub(replacement, text)
