@@ -1,62 +1,92 @@
 """What telling many clients costs: the edge's processor time per event and client, against a raw broadcaster.
 
-The floor writes one prepared frame to each of as many `asyncio.Protocol` transports, in the same run, on the
-same kind of loop.  Clients run in a process of their own and only count bytes; what is measured is the
-serving process alone, so a slow client changes nothing.  Run: `python -m bench.fanout [clients] [events]`.
+The floor writes the same frames to as many `asyncio.Protocol` transports, on the same kind of loop, in turns
+with the edge.  Clients run in a process of their own and only read; what is counted is the processor time of
+the serving process, so a slow client or a busy machine changes little.
+
+*Hot*: all clients watch one workflow, and each event goes to all.  *Each its own*: every client watches a
+workflow of its own, and each event goes to one; the floor then writes a ready frame, where the edge encodes
+each.
 """
 
 import asyncio
-import multiprocessing
 import resource
 import socket
-import sys
 import time
-from collections.abc import Callable
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
-import msgspec
-import uvloop
-from prometheus_client import CollectorRegistry
+from msgspec import Struct
 
-from lastword.contracts.events import Claimed, Progress, Submitted
-from lastword.contracts.messages import ProgressMade
-from lastword.contracts.records import Entry, advance
-from lastword.contracts.views import ClientConfig
-from lastword.http.app import create_app
-from lastword.http.hub import Hub
-from lastword.http.operations import Catalogue
-from lastword.http.packets import websocket_frame
-from lastword.http.server import open_edge
-from lastword.http.settings import HttpSettings
+from bench.apart import apart
+from bench.crowd import crowd, stream_request
+from bench.edges import made, open_bare_edge, workflow_ids
+from bench.figures import Ratio, ratio
+from lastword.http.packets import Burst, Wire
 
-KINDS: Final = ("ws", "sse")
-WORKFLOW: Final = "research-brief-00000001"
+__all__ = ["Idle", "measure_fanout"]
+
+WIRES: Final = {"ws": Wire.WS, "sse": Wire.SSE}
+SPACING_S: Final = 0.02  # between two events
+WRITES: Final = 100_000  # events times clients of one round
 
 
-class Absent:
-    """Stands for the log, commands, output and database, none of which is asked here."""
+class Idle(Struct, frozen=True):
+    """Memory that an idle connection holds, in KB of the serving process."""
 
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(name)
+    name: str
+    held: float
 
 
-class _Sink(asyncio.Protocol):
-    """A client that counts what it gets."""
+class _Cost(Struct, frozen=True):
+    seconds: float
+    """Of processor time, per event and client."""
+    held: float
+    """KB per idle connection."""
 
-    received = 0
 
-    def __init__(self, request: bytes) -> None:
-        self._request = request
+async def measure_fanout(counts: Sequence[int], rounds: int) -> tuple[list[Ratio], list[Idle]]:
+    """Return the ratios for one hot workflow and for one per client, and the memory of idle connections."""
+    rows: list[Ratio] = []
+    idle: list[Idle] = []
+    for count in counts:
+        for hot in (True, False):
+            events = max(10, WRITES // count) if hot else max(10, WRITES // 10 // count)
+            for kind in WIRES:
+                costs = [
+                    (
+                        await apart(tell_barely, kind, count, events, hot),
+                        await apart(tell, kind, count, events, hot),
+                    )
+                    for _ in range(rounds)
+                ]
+                name = f"{kind.upper()}, {count:,} clients, {'one workflow' if hot else 'each its own'}"
+                rows.append(
+                    ratio(
+                        name,
+                        "µs",
+                        [ours.seconds * 1e6 for _, ours in costs],
+                        [floor.seconds * 1e6 for floor, _ in costs],
+                        less_is_better=True,
+                    )
+                )
+                if hot:
+                    idle.append(Idle(name, min(ours.held for _, ours in costs)))
+    return rows, idle
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for the stream."""
-        cast("asyncio.Transport", transport).write(self._request)  # uvloop's transports are no subclasses
 
-    def data_received(self, data: bytes) -> None:
-        """Count."""
-        _Sink.received += len(data)
+async def tell(kind: str, count: int, events: int, hot: bool) -> _Cost:  # noqa: FBT001  passed by position between processes
+    """Measure the edge."""
+    ids = workflow_ids(1 if hot else count)
+    async with open_bare_edge(len(ids), max_streams_per_address=count, max_streams=count) as (hub, port):
+
+        def fire(revision: int) -> None:
+            for number, workflow_id in enumerate(ids, 1):
+                hub.progress(made(workflow_id, number * 2, revision))
+
+        requests = [stream_request(kind, ids[number % len(ids)]) for number in range(count)]
+        return await _measure(port, requests, events, fire, lambda: len(hub.channels))
 
 
 class _Raw(asyncio.Protocol):
@@ -69,110 +99,10 @@ class _Raw(asyncio.Protocol):
         _Raw.transports.append(cast("asyncio.Transport", transport))
 
 
-def _request(kind: str) -> bytes:
-    if kind == "raw":
-        return b"x"
-    upgrade = (
-        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-        if kind == "ws"
-        else ""
-    )
-    path = f"/{'ws' if kind == 'ws' else 'events'}/workflows/{WORKFLOW}"
-    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{upgrade}\r\n".encode()
-
-
-def clients(port: int, kind: str, count: int, pipe: Connection) -> None:
-    """Connect `count` clients, and keep them until told to go."""
-
-    async def run() -> None:
-        loop = asyncio.get_running_loop()
-        for _ in range(count):
-            await loop.create_connection(lambda: _Sink(_request(kind)), "127.0.0.1", port)
-        pipe.send("connected")
-        await loop.run_in_executor(None, pipe.recv)
-        pipe.send(_Sink.received)
-
-    uvloop.run(run())
-
-
-def _entry(at: Any) -> Entry:
-    entry: Entry | None = None
-    for position, event in enumerate(
-        (Submitted(definition="research-brief", inputs={"topic": "tidal power"}), Claimed(executor="host-1")),
-        1,
-    ):
-        record = advance(entry, event, workflow_id=WORKFLOW, event_id=f"e{position}", actor="host-1", at=at)
-        entry = Entry(position=position, stored_at=at, record=record)
-    if entry is None:
-        raise AssertionError
-    return entry
-
-
-def _made(revision: int, at: Any) -> ProgressMade:
-    progress = Progress(done=revision % 3, total=3, label="Write the brief")
-    return ProgressMade(id=WORKFLOW, at=at, lease=2, revision=revision, progress=progress)
-
-
-async def _measure(
-    port: int, kind: str, count: int, events: int, fire: Callable[[int], None], ready: Callable[[], int]
-) -> tuple[float, float]:
-    """Return processor seconds per event and client, and bytes of memory per idle connection."""
+async def tell_barely(kind: str, count: int, events: int, hot: bool) -> _Cost:  # noqa: ARG001, FBT001  the same writes either way
+    """Measure the raw broadcaster, with the very bytes that the edge sends."""
+    frame = await _frame(kind)
     loop = asyncio.get_running_loop()
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    before = _resident()
-    process = context.Process(target=clients, args=(port, kind, count, theirs))
-    process.start()
-    await loop.run_in_executor(None, ours.recv)
-    while ready() < count:  # noqa: ASYNC110  a bench
-        await asyncio.sleep(0.05)
-    await asyncio.sleep(0.5)
-    held = (_resident() - before) / count
-    begun = time.process_time()
-    for number in range(1, events + 1):
-        fire(number)
-        await asyncio.sleep(0.02)
-    spent = time.process_time() - begun
-    ours.send("go")
-    await loop.run_in_executor(None, ours.recv)
-    await loop.run_in_executor(None, process.join)
-    return spent / (events * count), held
-
-
-def _resident() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize()
-
-
-async def edge(kind: str, count: int, events: int) -> tuple[float, float]:
-    """Measure the edge."""
-    settings = HttpSettings(port=0)
-    hub = Hub(stale_after_s=60)
-    absent: Any = Absent()
-    config = ClientConfig(
-        version="0", ws=True, sse=True, stale_after_s=9, heartbeat_interval_s=3, heartbeat_timeout_s=15,
-        ping_s=15, poll_s=2, epoch="",
-    )  # fmt: skip
-    app = create_app(
-        settings=settings, config=config, hub=hub, catalogue=Catalogue(), log=absent, commands=absent,
-        outputs=absent, lists=absent, registry=CollectorRegistry(),
-    )  # fmt: skip
-    at = hub._wall()  # noqa: SLF001  any time will do
-    entry = _entry(at)
-    hub.accept(entry, msgspec.json.encode(entry.record))
-    hub.synced("bench", 2)
-    async with open_edge(app, hub=hub, settings=settings) as server:
-        port = int(server.url.rpartition(":")[2])
-        return await _measure(
-            port, kind, count, events, lambda n: hub.progress(_made(n, at)), lambda: len(hub.channels)
-        )
-
-
-async def floor(count: int, events: int, frame: bytes) -> tuple[float, float]:
-    """Measure the raw broadcaster."""
-    loop = asyncio.get_running_loop()
-    _Raw.transports.clear()
     taken = socket.create_server(("127.0.0.1", 0), backlog=2_048)
     server = await loop.create_server(_Raw, sock=taken)
 
@@ -181,22 +111,43 @@ async def floor(count: int, events: int, frame: bytes) -> tuple[float, float]:
             transport.write(frame)
 
     port = int(taken.getsockname()[1])
-    found = await _measure(port, "raw", count, events, fire, lambda: len(_Raw.transports))
-    server.close()
-    return found
+    requests = [stream_request("raw", "")] * count
+    try:
+        return await _measure(port, requests, events, fire, lambda: len(_Raw.transports))
+    finally:
+        server.close()
 
 
-def main() -> None:
-    """Print the table."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000
-    events = int(sys.argv[2]) if len(sys.argv) > 2 else 100
-    frame = websocket_frame(b"x" * 1_400)  # about what a progress frame weighs
-    raw, _ = uvloop.run(floor(count, events, frame))
-    print(f"{count} clients, {events} events: floor {raw * 1e6:.2f} us per event and client")
-    for kind in KINDS:
-        spent, held = uvloop.run(edge(kind, count, events))
-        print(f"{kind:4} {spent * 1e6:.2f} us, {raw / spent:.2f} of the floor, {held / 1024:.1f} KB idle")
+async def _frame(kind: str) -> bytes:
+    """Return what the edge sends for one event."""
+    (workflow_id,) = workflow_ids(1)
+    async with open_bare_edge(1) as (hub, _):
+        hub.progress(made(workflow_id, 2, 1))
+        cell = hub.find(workflow_id)
+        if cell is None:
+            raise AssertionError
+        return Burst((hub.snapshot(cell),)).framed(WIRES[kind])
 
 
-if __name__ == "__main__":
-    main()
+async def _measure(
+    port: int, requests: Sequence[bytes], events: int, fire: Callable[[int], None], ready: Callable[[], int]
+) -> _Cost:
+    before = _resident()
+    async with crowd(port, requests):
+        while ready() < len(requests):  # noqa: ASYNC110  a bench
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.5)
+        held = (_resident() - before) / len(requests) / 1_024
+        fire(1)  # what the first event alone must build is not counted
+        await asyncio.sleep(0.1)
+        begun = time.process_time()
+        for number in range(2, events + 2):
+            fire(number)
+            await asyncio.sleep(SPACING_S)
+        spent = time.process_time() - begun
+    return _Cost(spent / (events * len(requests)), held)
+
+
+def _resident() -> int:
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    return pages * resource.getpagesize()

@@ -48,8 +48,8 @@ class Floor:
         loop = asyncio.get_running_loop()
         process = subprocess.Popen(victim, stdout=subprocess.PIPE)
         watched = os.pidfd_open(process.pid)
-        ended = loop.create_future()
-        loop.add_reader(watched, lambda: ended.done() or ended.set_result(None))
+        ended: asyncio.Future[None] = loop.create_future()
+        loop.add_reader(watched, _note, ended)
         if victim is not SLEEP and process.stdout is not None:
             process.stdout.read(1)  # it has loaded what it loads
         await asyncio.sleep(0.02)
@@ -63,6 +63,11 @@ class Floor:
         process.communicate()
         os.close(watched)
         return lag_s
+
+
+def _note(ended: "asyncio.Future[None]") -> None:
+    if not ended.done():
+        ended.set_result(None)
 
 
 @asynccontextmanager

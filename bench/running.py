@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -53,24 +53,29 @@ class Running:
 
 
 @asynccontextmanager
-async def running_system() -> AsyncGenerator[Running, None]:
-    """Start everything in a folder of its own; stop it at the end."""
+async def running_system(
+    *, warm: bool = False, environ: Mapping[str, str] | None = None
+) -> AsyncGenerator[Running, None]:
+    """Start everything in a folder of its own, and stop it at the end; with `warm`, CrewAI is imported."""
     with tempfile.TemporaryDirectory(prefix="lastword-bench-") as name:
         folder = Path(name)
         shutil.copytree(PROJECT, folder, dirs_exist_ok=True)
+        if warm:
+            shutil.copy(folder / "warm.toml", folder / "lastword.toml")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = int(probe.getsockname()[1])
-        environ = {
+        variables = {
             **{key: value for key, value in os.environ.items() if not key.startswith("LASTWORD_")},
             "LASTWORD_HTTP__PORT": str(port),
             "LASTWORD_BUS__PORT": "0",
+            **(environ or {}),
         }
         with (folder / "up.log").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "lastword", "up"],
                 cwd=folder,
-                env=environ,
+                env=variables,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -78,6 +83,8 @@ async def running_system() -> AsyncGenerator[Running, None]:
         try:
             running = Running(folder / ".lastword", f"http://127.0.0.1:{port}")
             await running.until_serving("parked")
+            if warm:
+                await running.until_serving("brief")
             yield running
         finally:
             process.terminate()

@@ -18,12 +18,17 @@ import httpx
 import msgspec
 import nats
 from nats.aio.msg import Msg
+from websockets.asyncio.client import ClientConnection, connect
 
+from bench.crowd import crowd, stream_request
 from bench.figures import Figures, summarise
 from bench.floor import PYTHON, Floor
 from bench.running import Running
 
 PYTHON_FLOOR = "floor, killing a Python process"
+KILLED = "child kill -9"
+KILLED_WS = "child kill -9, to a WebSocket client"
+IDLE = 1_000  # clients that watch something else
 
 __all__ = ["Listener", "measure_executor_death", "measure_start", "measure_truth_lag", "open_listener"]
 
@@ -75,13 +80,50 @@ async def open_listener(url: str) -> AsyncGenerator[Listener, None]:
         await client.close()
 
 
+class SocketListener:
+    """A WebSocket client of the edge that follows everything: the time at which each end arrived."""
+
+    def __init__(self) -> None:
+        self._ended: dict[str, asyncio.Future[tuple[float, dict[str, Any]]]] = {}
+
+    def ended(self, workflow_id: str) -> "asyncio.Future[tuple[float, dict[str, Any]]]":
+        """Return what becomes the wall time and the frame when the workflow's end is told."""
+        return self._ended.setdefault(workflow_id, asyncio.get_running_loop().create_future())
+
+    async def read(self, socket: ClientConnection) -> None:
+        """Note ends until the socket closes."""
+        async for text in socket:
+            now_s = time.time()
+            frame = msgspec.json.decode(text)
+            if frame["type"] == "status" and frame["workflow"]["isTerminal"]:
+                waiting = self.ended(frame["workflow"]["id"])
+                if not waiting.done():
+                    waiting.set_result((now_s, frame))
+
+
+@asynccontextmanager
+async def open_socket_listener(url: str) -> AsyncGenerator[SocketListener, None]:
+    """Follow everything over one WebSocket."""
+    listener = SocketListener()
+    address = f"{url.replace('http', 'ws', 1)}/ws/workflows"
+    async with connect(address, max_size=None, proxy=None) as socket:
+        reading = asyncio.create_task(listener.read(socket), name="socket listener")
+        yield listener
+        reading.cancel()
+        await asyncio.wait({reading})
+
+
 async def measure_truth_lag(
     running: Running, listener: Listener, floor: Floor, count: int
 ) -> tuple[Figures, list[Figures]]:
     """Return the floor's figures and those of each kind of ending, measured in turns."""
-    names = ("floor", PYTHON_FLOOR, "normal end", "exception", "child kill -9")
+    idle = f"{KILLED_WS}, {IDLE:,} idle clients"
+    names = ("floor", PYTHON_FLOOR, "normal end", "exception", KILLED, KILLED_WS, idle)
     samples: dict[str, list[float]] = {name: [] for name in names}
-    async with httpx.AsyncClient(base_url=running.url, timeout=10) as http:
+    async with (
+        httpx.AsyncClient(base_url=running.url, timeout=10) as http,
+        open_socket_listener(running.url) as socket,
+    ):
         for _ in range(5):  # the first ones load what the others find loaded
             await _until_told(http, listener, "instant")
             await floor.measure()
@@ -90,7 +132,13 @@ async def measure_truth_lag(
             samples[PYTHON_FLOOR].append(await floor.measure(PYTHON))
             samples["normal end"].append(await _own_end(http, listener, "instant"))
             samples["exception"].append(await _own_end(http, listener, "failing"))
-            samples["child kill -9"].append(await _killed(http, listener))
+            samples[KILLED].append(await _killed(http, listener, listener))
+            samples[KILLED_WS].append(await _killed(http, listener, socket))
+        watched = await _start(http, "parked")
+        port = int(running.url.rpartition(":")[2])
+        async with crowd(port, [stream_request("ws", watched)] * IDLE):
+            for _ in range(count):
+                samples[idle].append(await _killed(http, listener, socket))
     figures = {name: summarise(name, values) for name, values in samples.items()}
     bare = figures.pop("floor")
     return bare, list(figures.values())
@@ -141,11 +189,11 @@ async def _own_end(http: httpx.AsyncClient, listener: Listener, definition: str)
     return told_s - finished_at.timestamp()
 
 
-async def _killed(http: httpx.AsyncClient, listener: Listener) -> float:
+async def _killed(http: httpx.AsyncClient, listener: Listener, told: Listener | SocketListener) -> float:
     workflow_id = await _start(http, "parked")
     pid = await asyncio.wait_for(listener.pid(workflow_id), 30)
     await asyncio.sleep(0.02)  # as the floor's process: started, and at rest
     began_s = time.time()
     os.kill(pid, signal.SIGKILL)
-    told_s, _ = await asyncio.wait_for(listener.ended(workflow_id), 30)
+    told_s, _ = await asyncio.wait_for(told.ended(workflow_id), 30)
     return told_s - began_s
