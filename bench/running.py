@@ -42,7 +42,7 @@ class Running:
         async with httpx.AsyncClient(base_url=self.url, timeout=5) as http:
             for _ in range(600):
                 try:
-                    items = (await http.get("/executors")).json()["items"]
+                    items: list[dict[str, Any]] = (await http.get("/executors")).json()["items"]
                     pid = self.pid("executor")
                 except (httpx.HTTPError, OSError, ValueError):
                     items, pid = [], 0

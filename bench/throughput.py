@@ -32,7 +32,7 @@ from lastword.actors.settings import SupervisorSettings
 from lastword.actors.supervisor import Supervisor
 from lastword.bus import Bus, BusSettings, EmbeddedServer, StatusLog, ensure_streams, open_bus
 from lastword.contracts import subjects
-from lastword.contracts.events import Claimed, Submitted, Succeeded
+from lastword.contracts.events import Claimed, Event, Submitted, Succeeded
 from lastword.contracts.messages import Report
 from lastword.contracts.records import Entry, advance
 from lastword.settings import LogSettings
@@ -122,15 +122,17 @@ async def _each(items: Iterable[Item], work: Callable[[Item], Awaitable[T]]) -> 
 
 
 async def _run(log: StatusLog, number: int) -> Entry:
+    """Let one workflow be accepted and claimed."""
     workflow_id = f"measured-{number:06}"
-    entry: Entry | None = None
-    for event in (Submitted(definition="measured", inputs=INPUTS), Claimed(executor="host-1")):
-        event_id = f"{number}-{event.__struct_config__.tag}"
-        record = advance(entry, event, workflow_id=workflow_id, event_id=event_id, actor="bench", at=AT)
-        entry = await log.append(record, expected=entry.position if entry else 0)
-    if entry is None:
-        raise AssertionError
-    return entry
+    submitted = Submitted(definition="measured", inputs=INPUTS)
+    pending = await _append(log, workflow_id, None, submitted)
+    return await _append(log, workflow_id, pending, Claimed(executor="host-1"))
+
+
+async def _append(log: StatusLog, workflow_id: str, after: Entry | None, event: Event) -> Entry:
+    event_id = f"{workflow_id}-{event.__struct_config__.tag}"
+    record = advance(after, event, workflow_id=workflow_id, event_id=event_id, actor="bench", at=AT)
+    return await log.append(record, expected=after.position if after else 0)
 
 
 def _success(running: Entry) -> Succeeded:
