@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         Unreachable,
     )
     from lastword.bus.follower import Follower, Heard
-    from lastword.bus.log import Head, StatusLog, decode_record
+    from lastword.bus.log import Head, StatusLog, decode_record, epoch_of
     from lastword.bus.mailbox import JetStreamMailbox, Letter, Mailbox
     from lastword.bus.outputs import MAX_INLINE_RESULT, Outputs
     from lastword.bus.pull import PullConsumer
@@ -63,6 +63,7 @@ __all__ = [
     "Unheard",
     "Unreachable",
     "decode_record",
+    "epoch_of",
     "ensure_streams",
     "open_bus",
     "read_embedded",
@@ -100,6 +101,7 @@ _NAMES: Final = {
         "Head",
         "StatusLog",
         "decode_record",
+        "epoch_of",
     ),
     "mailbox": (
         "JetStreamMailbox",

@@ -95,7 +95,7 @@ class Cell:
     def shown(self, epoch: str, overlay: Overlay) -> Shown:
         """Return the newest state for GET; the same bytes until something in them has changed."""
         entry = self.standing
-        key = (entry.position, overlay)
+        key = (epoch, entry.position, overlay)
         if self._shown is None or key != self._key:
             self._shown = _show(epoch, entry, overlay)
             self._key = key
@@ -103,7 +103,7 @@ class Cell:
 
     def snapshot(self, epoch: str, overlay: Overlay) -> Packet:
         """Return the snapshot frame of the state that the feed has."""
-        key = (self.entry.position, overlay)
+        key = (epoch, self.entry.position, overlay)
         if self._snapshot is None or key != self._snapshot_key:
             frame = Snapshot(workflow=self.view(overlay))
             # What has ended is resumed after its `end`, so that the end is never lost with the connection.

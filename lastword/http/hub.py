@@ -147,8 +147,7 @@ class Hub:
     def synced(self, epoch: str, position: int) -> None:
         """Take in that the feed has delivered everything up to `position` of the log `epoch`."""
         if self.epoch and epoch != self.epoch:
-            log.warning("edge.epoch_changed", previous=self.epoch, epoch=epoch)
-            self._begin_anew(position)
+            self._begin_anew(epoch, position)
         self.epoch = epoch
         if not self.position:
             self._memory.begin(position)
@@ -162,8 +161,15 @@ class Hub:
         self._synced = False
         self.pulses.suspend()
 
-    def _begin_anew(self, position: int) -> None:
+    def renew(self, epoch: str) -> None:
+        """Take in that what follows comes from another log, from its beginning."""
+        self._synced = False
+        self._begin_anew(epoch, 0)
+
+    def _begin_anew(self, epoch: str, position: int) -> None:
         """Another log: nothing known means anything. Clients are told, and come back to the new one."""
+        log.warning("edge.epoch_changed", previous=self.epoch, epoch=epoch)
+        self.epoch = epoch
         self._memory.clear(position)
         self._outbox.clear()
         self.position = position
