@@ -42,6 +42,7 @@ class OneWorkflow(BaseStream):
             await self._reader.settle(cell)
             cell = await self._reader.require(self._id)
         hub = self._hub
+        hub.flush()
         packets = [self.hello(recovered=self._recovered)]
         told = 0
         before: Entry | None = None
