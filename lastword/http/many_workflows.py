@@ -197,7 +197,7 @@ class ManyWorkflows(BaseStream):
         hub, since = self._hub, self._since
         if since is None or not self._recovered:
             return []
-        at, found = since.position, list[Entry]()
+        at, found = since.told, list[Entry]()
         while (tail := hub.recent(at)) is None:
             more = await self._log.since(at, 256)
             found += more
@@ -226,8 +226,10 @@ class ManyWorkflows(BaseStream):
         return since.position if self._recovered and since is not None else 0
 
     def _has_seen_end(self, cell: Cell) -> bool:
-        entry = cell.standing
-        return self._recovered and entry.record.status.is_terminal and entry.position <= self._at_least()
+        entry, since = cell.standing, self._since
+        if since is None or not self._recovered:
+            return False
+        return entry.record.status.is_terminal and entry.position <= since.told
 
     def _finish_if_over(self, channel: Channel) -> None:
         """End a stream whose workflows cannot change and cannot be changed."""
