@@ -6,6 +6,7 @@ meanwhile it has missed.  All end with the same workflow, have seen no step back
 
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import pytest
@@ -137,7 +138,7 @@ async def test_everyone_ends_with_the_same_truth(
             await follower.lose()
         await step.happen(play)
         client.id = play.id
-        await follower.until(lambda step=step: client.workflow and step.shows(client.workflow))
+        await follower.until(partial(_has_seen, client, step))
     if at == "between cancelled and end":
         await follower.lose()
     await follower.until(lambda: client.ends)
@@ -161,6 +162,10 @@ async def _look_in_vain(follower: Follower) -> None:
         with pytest.raises(NotThere):
             await follower.until(lambda: False)
     assert [] == follower.client.states
+
+
+def _has_seen(client: Client, step: Step) -> bool:
+    return bool(client.workflow and step.shows(client.workflow))
 
 
 def _done(shown: dict[str, Any]) -> int:
