@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from lastword.bus import ensure_streams
+from lastword.bus import Unavailable, ensure_streams
 from lastword.contracts import subjects
 from lastword.wiring.roles import rebuild
 from tests.integration.http.clients import events
@@ -202,7 +202,7 @@ async def _streams(edge: LiveEdge, count: int) -> bool:
 async def _tried(act: Callable[[], Any]) -> bool:
     try:
         await act()
-    except Exception:
+    except Unavailable:
         return False
     return True
 
