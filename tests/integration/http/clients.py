@@ -9,7 +9,7 @@ import msgspec
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-__all__ = ["WIRES", "Client", "Line", "NotThere", "Place", "events"]
+__all__ = ["WIRES", "Client", "Line", "NotNow", "NotThere", "Place", "events"]
 
 WITHIN_S: Final = 20.0  # far more than anything here takes
 POLL_S: Final = 0.005
@@ -28,6 +28,10 @@ class Place(Protocol):
 
 class NotThere(Exception):
     """There is no such workflow, says the edge."""
+
+
+class NotNow(Exception):
+    """Come back in a moment, says the edge."""
 
 
 class Client:
@@ -83,6 +87,8 @@ async def events(
     async with client.stream("GET", path, headers=headers, timeout=WITHIN_S) as response:
         if response.status_code == 404:
             raise NotThere
+        if response.status_code == 503:
+            raise NotNow
         assert response.status_code in {200, 204}, (await response.aread()).decode()
         event: dict[str, str] = {}
         async for line in response.aiter_lines():
@@ -184,6 +190,8 @@ async def _load(client: Client, edge: Place) -> None:
     if client.after:
         return
     answer = await edge.client.get(f"/workflows?q={client.title}")
+    if answer.status_code == 503:
+        raise NotNow
     assert answer.status_code == 200, answer.text
     page = answer.json()
     for workflow in page["items"]:

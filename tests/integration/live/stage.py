@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry
 
 from lastword.actors.settings import SupervisorSettings
 from lastword.actors.supervisor import Supervisor
-from lastword.bus import Bus, BusSettings, CommandClient, StatusLog, ensure_streams
+from lastword.bus import Bus, BusSettings, CommandClient, StatusLog, Unavailable, ensure_streams
 from lastword.contracts import subjects
 from lastword.contracts.events import Cancelled, Progress, Succeeded
 from lastword.contracts.messages import (
@@ -50,7 +50,7 @@ from tests.integration.servers import NatsServer
 __all__ = ["PARTITIONS", "LiveEdge", "Play", "Stage", "open_stage", "until"]
 
 PARTITIONS = 2
-WITHIN_S = 20.0  # far more than anything here takes
+WITHIN_S = 40.0  # far more than anything here takes
 
 
 class Play:
@@ -63,9 +63,9 @@ class Play:
         self.id = ""
         self.lease = 0
 
-    async def submit(self) -> None:
+    async def submit(self, **inputs: Any) -> None:
         """Begin."""
-        command = Start(definition="played", title=self.title)
+        command = Start(definition="played", title=self.title, inputs=inputs)
         self.id = _accepted(await self._stage.commands.start(command)).record.id
 
     async def claim(self) -> None:
@@ -204,6 +204,14 @@ class Stage:
         await edge.start()
         return await edge.ready()
 
+    async def is_served(self) -> bool:
+        """Tell whether the supervisor takes commands."""
+        try:
+            await self.commands.cancel(Cancel(id="nobody"))
+        except Unavailable:
+            return False
+        return True
+
     def play(self, name: str = "play") -> Play:
         """Return a workflow that has not begun, with a title of its own."""
         return Play(self, f"{name}-{next(self._numbers)}")
@@ -225,8 +233,11 @@ async def open_stage(
     )
     await upgrade(str(settings.storage.url))
     async with AsyncExitStack() as stack:
-        bus = await stack.enter_async_context(server.open(name="supervisor"))
+        # This loop is everyone's, and may be busy.
+        bus = await stack.enter_async_context(server.open(name="supervisor", request_timeout_s=20.0))
         await ensure_streams(bus, partitions=PARTITIONS)
+        definition = Definition(name="played", kind="function", input_schema={"type": "object"})
+        await bus.store(subjects.definition("played"), msgspec.json.encode(definition))
         database = await stack.enter_async_context(open_database(settings.storage, settings.data))
         supervisor = Supervisor(
             bus,
@@ -239,14 +250,13 @@ async def open_stage(
         running = asyncio.create_task(supervisor.run(), name="supervisor under test")
         stack.push_async_callback(_cancel, running)
         stage = Stage(bus, settings, stack)
-        definition = Definition(name="played", kind="function", input_schema={"type": "object"})
-        await bus.store(subjects.definition("played"), msgspec.json.encode(definition))
+        await until(stage.is_served)
         yield stage
 
 
-async def until(holds: Callable[[], Awaitable[object]]) -> None:
+async def until(holds: Callable[[], Awaitable[object]], within_s: float = WITHIN_S) -> None:
     """Wait until something holds."""
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(within_s):
         while not await holds():  # noqa: ASYNC110  what is waited for is in another process, or as good as
             await asyncio.sleep(0.01)
 

@@ -6,6 +6,7 @@ meanwhile it has missed.  All end with the same workflow, have seen no step back
 
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -20,7 +21,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 Edges = tuple[LiveEdge, LiveEdge]
 
 
-class Step(NamedTuple):
+@dataclass(frozen=True)
+class Step:
     """Something that happens, and how a client's workflow shows that it has."""
 
     name: str
@@ -28,7 +30,7 @@ class Step(NamedTuple):
     shows: Callable[[dict[str, Any]], object]
 
 
-LIFE: Final = (
+LIFE: Final[tuple[Step, ...]] = (
     Step("pending", Play.submit, lambda shown: shown["status"] == "pending"),
     Step("running", Play.claim, lambda shown: shown["status"] == "running"),
     Step("first progress", lambda play: play.progress(1), lambda shown: _done(shown) == 1),
