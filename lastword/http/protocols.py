@@ -49,7 +49,7 @@ class EdgeWebSocket(WebSocketsSansIOProtocol):
     def handle_cont(self, event: Any) -> None:
         """Take one part more of a message, while there are not too many."""
         super().handle_cont(event)
-        if len(self.frames) > MAX_FRAGMENTS:
+        if len(self.frames) == MAX_FRAGMENTS + 1:  # once, however many come with it
             self.conn.fail(1009, "too many fragments")
             self.handle_parser_exception()
 

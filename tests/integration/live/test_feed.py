@@ -176,6 +176,10 @@ async def test_another_log_is_told_and_followed(breakable: Stage) -> None:
             hello = await next_frame(socket, "hello")
             assert (head.epoch, False) == (hello["epoch"], hello["recovered"])
             assert "pending" == (await next_frame(socket, "snapshot"))["workflow"]["status"]
+        named = {"Last-Event-ID": f"{before.epoch}:1"}
+        async for frame in events(edge.client, f"/events/workflows/{new.id}", named):
+            assert (head.epoch, False) == (frame["epoch"], frame["recovered"])
+            break
     async with connect(f"{edges[0].ws}/ws/workflows/{new.id}") as socket:
         await frames_until(socket, "snapshot")
         await new.claim()
