@@ -47,6 +47,7 @@ class Projector:
         self._beats: dict[str, tuple[tuple[Held, ...], datetime]] = {}
         self._wake = asyncio.Event()
         self._overflowed = False
+        self._renewed = False
 
     async def run(self) -> None:
         """Project until cancelled, and again from where the database stands after each of its faults.
@@ -71,6 +72,7 @@ class Projector:
             subject=subjects.log(),
             deliver=self._hear,
             after=self._position,
+            renewed=self._hear_of_another_log,
         )
         pulses = Follower(
             self._bus,
@@ -83,6 +85,8 @@ class Projector:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
+                if self._renewed:
+                    return
                 await self._write(epoch)
                 self._measure_lag()
                 await asyncio.sleep(self._every_s)
@@ -120,6 +124,10 @@ class Projector:
         elif not self._overflowed:
             record = decode_record(heard.data)
             self._waiting.append(Entry(position=heard.position, stored_at=heard.stored_at, record=record))
+        self._wake.set()
+
+    def _hear_of_another_log(self, _created: str) -> None:
+        self._renewed = True  # nothing of it may be written under the old one's name: begin again
         self._wake.set()
 
     def _hear_beat(self, heard: Heard) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         Unreachable,
     )
     from lastword.bus.follower import Follower, Heard
-    from lastword.bus.log import Head, StatusLog, decode_record
+    from lastword.bus.log import Head, StatusLog, decode_record, epoch_of
     from lastword.bus.mailbox import JetStreamMailbox, Letter, Mailbox
     from lastword.bus.outputs import MAX_INLINE_RESULT, Outputs
     from lastword.bus.pull import PullConsumer
@@ -64,6 +64,7 @@ __all__ = [
     "Unreachable",
     "decode_record",
     "ensure_streams",
+    "epoch_of",
     "open_bus",
     "read_embedded",
     "serve_commands",
@@ -100,6 +101,7 @@ _NAMES: Final = {
         "Head",
         "StatusLog",
         "decode_record",
+        "epoch_of",
     ),
     "mailbox": (
         "JetStreamMailbox",

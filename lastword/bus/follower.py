@@ -5,12 +5,17 @@ gap at once, its heartbeats show a lost tail, and two and a half seconds of sile
 it is gone; each leads to a new consumer that starts after the last position delivered.  The republished
 subject would be as fast, but it is best effort: a record committed just before a leader dies may never be
 republished, and a terminal record has no successor that would reveal the gap.
+
+A stream may also have been made anew: the log by hand or from a backup, one that is kept in memory by every
+restart of its server.  Its sequence begins again, and whoever waited for the next of the old one would be
+deaf.  So the stream is looked at before each consumer is made.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, Literal, NamedTuple
 
 import structlog
@@ -64,10 +69,13 @@ class Follower:
         after: int | None = None,
         lost: Callable[[], None] | None = None,
         caught_up: Callable[[], None] | None = None,
+        renewed: Callable[[str], None] | None = None,
     ) -> None:
         """Take what to follow; `after` is a position to resume from, instead of `origin`.
 
-        `lost` hears of each break in the feed, `caught_up` when everything stored has been delivered.
+        `lost` hears of each break in the feed, `caught_up` when everything stored has been delivered, and
+        `renewed` that the stream was made anew, and when, in the server's words: its messages come from the
+        first one on, and the positions delivered before mean nothing.
         """
         self._bus = bus
         self._stream = stream
@@ -76,6 +84,8 @@ class Follower:
         self._origin: Origin = origin
         self._lost = lost
         self._caught_up = caught_up
+        self._renewed = renewed
+        self._created = ""
         self._resume_after = after
         self._subscription: Subscription | None = None
         self._consumer_sequence = 0
@@ -148,6 +158,7 @@ class Follower:
 
     async def _subscribe(self, loop: asyncio.AbstractEventLoop) -> None:
         await self._drop_subscription()
+        await self._recognise()
         client = self._bus.client
         inbox = client.new_inbox()
         self._generation += 1
@@ -162,6 +173,21 @@ class Follower:
             raise
         if pending == 0 and not self._broken:  # it may have broken again while we asked
             self._sync()
+
+    async def _recognise(self) -> None:
+        """Begin again where the stream is not the one that was followed until now."""
+        info = await self._bus.ask_api(f"STREAM.INFO.{self._stream}")
+        if "error" in info:
+            raise Unavailable(f"stream {self._stream}", str(info["error"].get("description", "")))
+        created, before = str(info["created"]), self._created
+        self._created = created
+        at = self._resume_after
+        if at is not None and (before not in {"", created} or int(info["state"]["last_seq"]) < at):
+            log.warning("follow.renewed", stream=self._stream, position=at)
+            self.position = 0
+            self._resume_after = None if self._origin == "latest" else 0
+            if self._renewed is not None:
+                self._call(partial(self._renewed, created))
 
     async def _create(self, inbox: str) -> int:
         """Create the consumer; return how many messages it has to deliver."""

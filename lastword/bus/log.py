@@ -25,7 +25,7 @@ from lastword.bus.streams import MAX_MESSAGE
 from lastword.contracts import subjects
 from lastword.contracts.records import Entry, Record
 
-__all__ = ["Head", "StatusLog", "decode_record"]
+__all__ = ["Head", "StatusLog", "decode_record", "epoch_of"]
 
 EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
 MESSAGE_ID: Final = "Nats-Msg-Id"
@@ -40,6 +40,11 @@ _encoder = msgspec.json.Encoder()
 def decode_record(payload: bytes) -> Record:
     """Return the record in `payload`; raise `msgspec.DecodeError` where it is none."""
     return decode(_records, payload)
+
+
+def epoch_of(created: str) -> str:
+    """Return the name of the log whose stream the server says was made at `created`."""
+    return base64.b32encode(hashlib.sha256(created.encode()).digest()[:5]).decode().lower()
 
 
 class Head(NamedTuple):
@@ -62,8 +67,7 @@ class StatusLog:
         """Return the log's name and last position; raise `Unavailable`."""
         info = await self._ask(f"STREAM.INFO.{subjects.LOG_STREAM}", {})
         created = str(info["created"])
-        epoch = base64.b32encode(hashlib.sha256(created.encode()).digest()[:5]).decode().lower()
-        return Head(epoch, int(info["state"]["last_seq"]), _time(str(info.get("ts", created))))
+        return Head(epoch_of(created), int(info["state"]["last_seq"]), _time(str(info.get("ts", created))))
 
     async def read(self, workflow_id: str) -> Entry | None:
         """Return the last record, from the leader: what was acknowledged before is seen. Or None."""

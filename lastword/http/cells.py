@@ -14,13 +14,17 @@ from lastword.contracts.records import Entry
 from lastword.contracts.views import Heartbeat, Workflow, view
 from lastword.http.packets import Packet, encode
 
-__all__ = ["BASE_HEADERS", "Cell", "Overlay", "Shown", "tag_of"]
+__all__ = ["BASE_HEADERS", "BEFORE_END", "Cell", "Overlay", "Shown", "place_after", "tag_of"]
 
 BASE_HEADERS: Final[tuple[tuple[bytes, bytes], ...]] = (
     (b"cache-control", b"private, no-cache"),
     (b"vary", b"Authorization, Cookie, Origin"),
     (b"x-content-type-options", b"nosniff"),
 )
+
+
+BEFORE_END: Final = "~"
+"""Behind a place in the log: the terminal status there was told, and its end was not."""
 
 
 class Overlay(NamedTuple):
@@ -52,6 +56,14 @@ def tag_of(epoch: str, entry: Entry, overlay: Overlay) -> str:
     made = overlay.made if overlay.made is not None and overlay.made.lease == entry.lease else None
     fresh = (overlay.heartbeat or "-")[0]
     return f'W/"{epoch}.{entry.position}.{made.revision if made else 0}{fresh}"'
+
+
+def place_after(epoch: str, entry: Entry) -> str:
+    """Return the id by which a client goes on that was told of a record.
+
+    A terminal one is marked: its `end` is still to come, and must not be lost with the connection.
+    """
+    return f"{epoch}:{entry.position}{BEFORE_END if entry.record.status.is_terminal else ''}"
 
 
 class Cell:
@@ -95,7 +107,7 @@ class Cell:
     def shown(self, epoch: str, overlay: Overlay) -> Shown:
         """Return the newest state for GET; the same bytes until something in them has changed."""
         entry = self.standing
-        key = (entry.position, overlay)
+        key = (epoch, entry.position, overlay)
         if self._shown is None or key != self._key:
             self._shown = _show(epoch, entry, overlay)
             self._key = key
@@ -103,14 +115,10 @@ class Cell:
 
     def snapshot(self, epoch: str, overlay: Overlay) -> Packet:
         """Return the snapshot frame of the state that the feed has."""
-        key = (self.entry.position, overlay)
+        key = (epoch, self.entry.position, overlay)
         if self._snapshot is None or key != self._snapshot_key:
             frame = Snapshot(workflow=self.view(overlay))
-            # What has ended is resumed after its `end`, so that the end is never lost with the connection.
-            ended = self.entry.record.status.is_terminal
-            self._snapshot = Packet(
-                "snapshot", encode(frame), None if ended else f"{epoch}:{self.entry.position}"
-            )
+            self._snapshot = Packet("snapshot", encode(frame), place_after(epoch, self.entry))
             self._snapshot_key = key
         return self._snapshot
 

@@ -24,6 +24,10 @@ PENDING_LIMIT: Final = 1_024  # workflows with untold news; beyond it the client
 class Desk(Protocol):
     """Where a channel that reads again asks what it missed."""
 
+    def flush(self) -> None:
+        """Tell everyone what is known by now: a channel that does not read notes it as news."""
+        ...
+
     def catch_up(self, cells: Iterable[Cell], *, overflow: bool) -> Burst:
         """Return the latest of each workflow, in order of position."""
         ...
@@ -70,6 +74,7 @@ class Channel:
         "_task",
         "_wire",
         "dead",
+        "follows_log",
         "stalled_at",
         "until",
     )
@@ -96,6 +101,8 @@ class Channel:
         self._closed = False
         self._task: asyncio.Task[None] | None = None
         self.until = until
+        self.follows_log = True
+        """Whether the client resumes by the log's positions; streams of output count something else."""
         self.stalled_at: float | None = None
         """Since when the client has not been reading; None while it is."""
         self.dead = False
@@ -152,8 +159,10 @@ class Channel:
     async def tell(self, burst: Burst) -> None:
         """Send an answer to the client's own message, however long that takes.
 
-        Whoever does not read waits.
+        Whoever does not read waits, and is told first what it missed.
         """
+        while self._task is not None:
+            await asyncio.wait({self._task})
         if not self.closing:
             for message in burst.messages(self._wire):
                 await self._send(message)
@@ -192,6 +201,7 @@ class Channel:
             for message in rest:
                 await self._send(message)
             while self._pending or self._overflow:
+                self._desk.flush()  # or what it is about to be told would be told once more
                 cells, overflow = tuple((self._pending or {}).values()), self._overflow
                 self._pending, self._overflow = None, False
                 self.stalled_at = self._clock()

@@ -147,8 +147,7 @@ class Hub:
     def synced(self, epoch: str, position: int) -> None:
         """Take in that the feed has delivered everything up to `position` of the log `epoch`."""
         if self.epoch and epoch != self.epoch:
-            log.warning("edge.epoch_changed", previous=self.epoch, epoch=epoch)
-            self._begin_anew(position)
+            self._begin_anew(epoch, position)
         self.epoch = epoch
         if not self.position:
             self._memory.begin(position)
@@ -162,8 +161,15 @@ class Hub:
         self._synced = False
         self.pulses.suspend()
 
-    def _begin_anew(self, position: int) -> None:
+    def renew(self, epoch: str) -> None:
+        """Take in that what follows comes from another log, from its beginning."""
+        self._synced = False
+        self._begin_anew(epoch, 0)
+
+    def _begin_anew(self, epoch: str, position: int) -> None:
         """Another log: nothing known means anything. Clients are told, and come back to the new one."""
+        log.warning("edge.epoch_changed", previous=self.epoch, epoch=epoch)
+        self.epoch = epoch
         self._memory.clear(position)
         self._outbox.clear()
         self.position = position
@@ -203,7 +209,7 @@ class Hub:
             before, cell.entry, cell.ahead = cell.entry, cell.ahead, None
             if cell.id in self._audience:
                 self._outbox.add(cell, self.status_packets(cell.entry, cell, before))
-                self._flush()
+                self.flush()
 
     def overlay(self, cell: Cell) -> Overlay:
         """Return what is known of a workflow beside its newest record."""
@@ -310,12 +316,28 @@ class Hub:
         return notices.end(self.epoch, entry)
 
     def ping(self) -> Packet:
-        """Return a sign of life that says how far the log has come."""
+        """Return a sign of life that says how far the log has come.
+
+        A client resumes after the position that it was told last.  So whoever watches is first told what
+        this turn has brought up to there: an end behind a ping would be lost with the connection.
+        """
+        self.flush()
         return notices.ping(self.epoch, self.position)
 
     def status_packets(self, entry: Entry, cell: Cell, before: Entry | None) -> list[Packet]:
         """Return the frames of one accepted status, with its `end` where it is terminal."""
         return notices.status(self.epoch, entry, cell, self.overlay(cell), before)
+
+    def flush(self) -> None:
+        """Send what this turn of the loop has brought: one write per client.
+
+        Whoever begins to watch has this done before it looks, or it would be told again what it saw.
+        """
+        self._flushing = False
+        for position, reached in self._waiting:
+            if position <= self.position and not reached.done():
+                reached.set_result(None)
+        self._outbox.flush()
 
     # What a channel asks (see `channels.Desk`).
 
@@ -365,21 +387,25 @@ class Hub:
     def drain(self) -> None:
         """End every stream: a last ping says how far the client got, then it is sent away to come back."""
         self.draining = True
-        self._flush()
-        last = Burst((self.ping(),), prelude=b"retry: 500\n")
+        last, bare = self._pings(prelude=b"retry: 500\n")
         for channel in tuple(self.channels):
-            channel.push(last)
+            channel.push(last if channel.follows_log else bare)
             channel.finish(CLOSE_GONE, "server going away")
         self._audience.wake_tails()
 
     def _ping(self, part: Sequence[Channel], now: float) -> None:
-        burst = Burst((self.ping(),), prelude=COMMENT)
+        ping, bare = self._pings(prelude=COMMENT)
         for channel in part:
             if channel not in self.channels:
                 continue
-            channel.push(burst)
+            channel.push(ping if channel.follows_log else bare)
             if now > channel.until:
                 channel.finish(CLOSE_GONE, "connection is old; come back")
+
+    def _pings(self, prelude: bytes) -> tuple[Burst, Burst]:
+        """Return a ping for those who resume by the log's position, and one for those who do not."""
+        ping = self.ping()
+        return Burst((ping,), prelude), Burst((Packet(ping.tag, ping.json),), prelude)
 
     def _close_stalled(self) -> None:
         if not self._stalled:
@@ -424,12 +450,4 @@ class Hub:
     def _schedule(self) -> None:
         if not self._flushing:
             self._flushing = True
-            asyncio.get_running_loop().call_soon(self._flush)
-
-    def _flush(self) -> None:
-        """Send what this turn of the loop has brought: one write per client."""
-        self._flushing = False
-        for position, reached in self._waiting:
-            if position <= self.position and not reached.done():
-                reached.set_result(None)
-        self._outbox.flush()
+            asyncio.get_running_loop().call_soon(self.flush)

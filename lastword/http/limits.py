@@ -20,9 +20,8 @@ class Turnstile:
         self.open = 0
         """Streams open now."""
 
-    @contextmanager
-    def admit(self, address: str) -> Generator[None, None, None]:
-        """Hold a place; raise the refusal `too_many_streams` where there is none."""
+    def check(self, address: str) -> None:
+        """Raise the refusal `too_many_streams` where there is no place."""
         mine = self._counts.get(address, 0)
         if self.open >= self._total:
             raise refuse("too_many_streams", f"This server has {self._total} open.", retry_after_s=RETRY_S)
@@ -32,7 +31,12 @@ class Turnstile:
                 f"{address} has {mine} open. One stream can carry many workflows: see /events/workflows.",
                 retry_after_s=RETRY_S,
             )
-        self._counts[address] = mine + 1
+
+    @contextmanager
+    def admit(self, address: str) -> Generator[None, None, None]:
+        """Hold a place; raise the refusal `too_many_streams` where there is none."""
+        self.check(address)
+        self._counts[address] = self._counts.get(address, 0) + 1
         self.open += 1
         try:
             yield

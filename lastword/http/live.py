@@ -19,7 +19,7 @@ from litestar.params import FromPath
 
 from lastword.bus.exceptions import BusError
 from lastword.http.channels import Channel
-from lastword.http.hub import Hub
+from lastword.http.hub import CLOSE_GONE, Hub
 from lastword.http.limits import Turnstile
 from lastword.http.many_workflows import ManyWorkflows
 from lastword.http.one_workflow import OneWorkflow
@@ -79,8 +79,7 @@ async def close(receive: Receive, send: Send, code: int, reason: str) -> None:
     """Accept a WebSocket only to close it with a code that its page can read."""
     await receive()
     await send({"type": "websocket.accept", "headers": []})
-    text = reason.encode()[:REASON_BYTES].decode(errors="ignore")
-    await send({"type": "websocket.close", "code": code, "reason": text})
+    await send({"type": "websocket.close", "code": code, "reason": _reason(reason)})
 
 
 class _EventStream(Response[None]):
@@ -132,17 +131,17 @@ class LiveRoutes:
 
     async def events_one(self, request: Request[Any, Any, Any], workflow_id: FromPath[str]) -> Response[None]:
         """Stream one workflow as server-sent events."""
-        return await self._events(self._one(request.scope, workflow_id))
+        return await self._events(request.scope, self._one(request.scope, workflow_id))
 
     async def events_many(self, request: Request[Any, Any, Any]) -> Response[None]:
         """Stream many workflows as server-sent events."""
-        return await self._events(self._many(request.scope, closes=True))
+        return await self._events(request.scope, self._many(request.scope, closes=True))
 
     async def events_output(
         self, request: Request[Any, Any, Any], workflow_id: FromPath[str]
     ) -> Response[None]:
         """Stream a workflow's output as server-sent events."""
-        return await self._events(self._output(request.scope, workflow_id))
+        return await self._events(request.scope, self._output(request.scope, workflow_id))
 
     async def ws_one(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream one workflow over WebSocket."""
@@ -198,16 +197,16 @@ class LiveRoutes:
         if self._hub.draining:
             raise refuse("stopping", "Come back in a moment.", retry_after_s=1)
 
-    async def _events(self, stream: Stream) -> Response[None]:
+    async def _events(self, scope: Scope, stream: Stream) -> Response[None]:
         self._check(offered=self._settings.sse, other="WebSocket")
+        address = _address(scope)
+        self._turnstile.check(address)  # first: who is one too many costs no reading
         if not await stream.prepare():
             headers = {"cache-control": "no-store"}
             return Response(None, status_code=204, headers=headers)
 
         async def run(scope: Scope, receive: Receive, send: Send) -> None:
-            with self._turnstile.admit(
-                _address(scope)
-            ):  # before the response begins: a refusal is still a problem
+            with self._turnstile.admit(address):  # before the response begins: a refusal is still a problem
                 await send({"type": "http.response.start", "status": 200, "headers": list(SSE_HEADERS)})
                 await self._stream(scope, receive, send, stream)
 
@@ -217,7 +216,7 @@ class LiveRoutes:
         channel = self._channel(scope, send, Wire.SSE)
         try:
             try:
-                await stream.open(channel)
+                await self._open(stream, channel)
             except (Refusal, BusError):  # it changed since it was prepared; the client comes back and is told
                 channel.finish(CLOSE_CODES["unavailable"])
             while (await receive())["type"] != "http.disconnect":
@@ -230,8 +229,8 @@ class LiveRoutes:
         try:
             self._check(offered=self._settings.ws, other="server-sent events")
             stream = make()
-            await stream.prepare()
-            with self._turnstile.admit(_address(scope)):
+            with self._turnstile.admit(_address(scope)):  # first: who is one too many costs no reading
+                await stream.prepare()
                 await self._converse(scope, receive, raw, stream)
         except Refusal as refusal:
             code = CLOSE_CODES.get(refusal.body.code)
@@ -250,16 +249,24 @@ class LiveRoutes:
         channel = self._channel(scope, send, Wire.WS)
         try:
             try:
-                await stream.open(channel)
-            except (Refusal, BusError) as error:  # it changed since it was prepared
-                channel.finish(CLOSE_CODES["unavailable"], str(error)[:100])
-            while (message := await receive())["type"] == "websocket.receive":
-                text = message.get("text")
-                await stream.hear(text if text is not None else message.get("bytes") or b"")
+                await self._open(stream, channel)
+                while (message := await receive())["type"] == "websocket.receive":
+                    text = message.get("text")
+                    await stream.hear(text if text is not None else message.get("bytes") or b"")
+            except (Refusal, BusError) as error:  # it changed since it was prepared, or what it needs is away
+                channel.finish(CLOSE_CODES["unavailable"], _reason(str(error)))
+                while (await receive())["type"] == "websocket.receive":
+                    pass
         except OSError:  # the client went away while it was being told something
             pass
         finally:
             stream.close()
+
+    async def _open(self, stream: Stream, channel: Channel) -> None:
+        """Begin a stream, and end it at once where the edge began to stop, or another log, meanwhile."""
+        await stream.open(channel)
+        if self._hub.draining or stream.epoch != self._hub.epoch:
+            channel.finish(CLOSE_GONE, "come back")
 
     def _channel(self, scope: Scope, send: Send, wire: Wire) -> Channel:
         now = asyncio.get_running_loop().time
@@ -286,6 +293,11 @@ def _resume(scope: Scope) -> str | None:
         if name == b"last-event-id":
             return str(value.decode("latin-1"))
     return None
+
+
+def _reason(text: str) -> str:
+    """Return as much of a text as a close frame carries."""
+    return text.encode()[:REASON_BYTES].decode(errors="ignore")
 
 
 def _address(scope: Scope) -> str:

@@ -76,9 +76,9 @@ class ManyWorkflows(BaseStream):
     async def open(self, channel: Channel) -> None:
         """Send how the workflows stand, or what was missed, and watch."""
         self._channel = channel
-        self._hub.join(channel)
         if self._by_id:
             channel.push(Burst((self.hello(recovered=self._recovered),), prelude=PRELUDE))
+            self._hub.join(channel)
             await self._add(channel, self._wanted_ids)
             self._finish_if_over(channel)
         else:
@@ -141,6 +141,7 @@ class ManyWorkflows(BaseStream):
                 cell = await self._reader.require(workflow_id)
         packets: list[Packet] = []
         cells: list[Cell] = []
+        ping = hub.ping()
         for workflow_id, known in found.items():
             cell = hub.find(workflow_id) or hub.adopt(known.entry)
             self._ids.add(workflow_id)
@@ -152,7 +153,7 @@ class ManyWorkflows(BaseStream):
                 packets.append(Packet("end", hub.end(cell.entry).json))
             else:
                 hub.watch_many(cell, channel)
-        packets.append(hub.ping())  # from here the log's order holds: resume after this
+        packets.append(ping)  # from here the log's order holds: resume after this
         channel.push(Burst(packets), cells)
         unknown = [workflow_id for workflow_id in ids if workflow_id not in found]
         if unknown:
@@ -160,8 +161,13 @@ class ManyWorkflows(BaseStream):
 
     async def _open_filter(self, channel: Channel, *, greet: bool = True) -> None:
         hub = self._hub
-        missed = await self._replay() if self._recovered else []
+        while True:
+            await self._settle()
+            missed = await self._replay()
+            if self._shown_upto() <= hub.position:
+                break
         packets: list[Packet] = []
+        ping = hub.ping()
         if greet:
             packets.append(self.hello(recovered=self._recovered and missed is not None))
         if missed is None:
@@ -179,7 +185,7 @@ class ManyWorkflows(BaseStream):
         for cell in [cell for cell in hub.live() if self._filter.shows(cell.entry)][:LIVE_LIMIT]:
             packets.append(Packet("snapshot", hub.snapshot(cell).json))
             cells[cell.id] = cell
-        packets.append(hub.ping())
+        packets.append(ping)
         hub.watch_filter(self._filter, channel)
         channel.push(Burst(packets, prelude=PRELUDE), tuple(cells.values()))
 
@@ -189,11 +195,9 @@ class ManyWorkflows(BaseStream):
         Nothing is awaited after the last look at the hub, so the list joins what the hub will say.
         """
         hub, since = self._hub, self._since
-        if since is None:
+        if since is None or not self._recovered:
             return []
-        if since.position > hub.position and not await hub.reach(since.position, REACH_S):
-            return None
-        at, found = since.position, list[Entry]()
+        at, found = since.told, list[Entry]()
         while (tail := hub.recent(at)) is None:
             more = await self._log.since(at, 256)
             found += more
@@ -202,13 +206,30 @@ class ManyWorkflows(BaseStream):
             at = more[-1].position
         return found + tail if len(found) + len(tail) <= REPLAY_LIMIT else None
 
+    async def _settle(self) -> None:
+        """Wait until the feed has brought all that was shown before, here or to this client elsewhere.
+
+        A stream in the log's order would else show older states again.  Raises the refusal `unavailable`.
+        """
+        while (position := self._shown_upto()) > self._hub.position:
+            if not await self._hub.reach(position, REACH_S):
+                detail = f"This edge has not come to position {position} yet."
+                raise refuse("unavailable", detail, retry_after_s=1)
+
+    def _shown_upto(self) -> int:
+        live = (cell.standing for cell in self._hub.live())
+        positions = [entry.position for entry in live if self._filter.shows(entry)]
+        return max([self._at_least(), *positions])
+
     def _at_least(self) -> int:
         since = self._since
         return since.position if self._recovered and since is not None else 0
 
     def _has_seen_end(self, cell: Cell) -> bool:
-        entry = cell.standing
-        return self._recovered and entry.record.status.is_terminal and entry.position <= self._at_least()
+        entry, since = cell.standing, self._since
+        if since is None or not self._recovered:
+            return False
+        return entry.record.status.is_terminal and entry.position <= since.told
 
     def _finish_if_over(self, channel: Channel) -> None:
         """End a stream whose workflows cannot change and cannot be changed."""

@@ -7,7 +7,7 @@ from lastword.contracts.frames import Beat, Changed, End, Ping, Progressed, Resy
 from lastword.contracts.messages import ProgressMade
 from lastword.contracts.records import Entry
 from lastword.contracts.views import Heartbeat
-from lastword.http.cells import Cell, Overlay
+from lastword.http.cells import Cell, Overlay, place_after
 from lastword.http.packets import Packet, encode
 
 __all__ = ["beat", "end", "ping", "progress", "resync", "status"]
@@ -41,7 +41,7 @@ def status(
     ended = record.status.is_terminal
     shown = cell.view(overlay) if cell.entry.position == entry.position else Cell(entry, 0).view(NOTHING)
     frame = Changed(previous=record.previous, changed=_changed(before, entry), workflow=shown)
-    packet = Packet("status", encode(frame), None if ended else f"{epoch}:{entry.position}")
+    packet = Packet("status", encode(frame), place_after(epoch, entry))
     return [packet, end(epoch, entry)] if ended else [packet]
 
 

@@ -28,11 +28,11 @@ class OneWorkflow(BaseStream):
             return True
         self._recovered = True
         entry = cell.standing
-        if entry.position > since.position:
+        if entry.position > since.told:
             self._missed = [
-                missed for missed in await self._reader.history(self._id) if missed.position > since.position
+                missed for missed in await self._reader.history(self._id) if missed.position > since.told
             ]
-        return not (entry.record.status.is_terminal and since.position >= entry.position)
+        return not (entry.record.status.is_terminal and since.told >= entry.position)
 
     async def open(self, channel: Channel) -> None:
         """Send what was missed, or the state; a workflow that has ended ends the stream at once."""
@@ -42,6 +42,7 @@ class OneWorkflow(BaseStream):
             await self._reader.settle(cell)
             cell = await self._reader.require(self._id)
         hub = self._hub
+        hub.flush()
         packets = [self.hello(recovered=self._recovered)]
         told = 0
         before: Entry | None = None

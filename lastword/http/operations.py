@@ -23,6 +23,12 @@ from lastword.http.requests import NoQuery, read_body, read_query
 __all__ = ["Catalogue", "OperationRoutes", "Readiness", "SessionRequest"]
 
 Asked = Request[Any, Any, Any]
+WRONG: Final = {
+    "nats": "NATS is not connected",
+    "feed_synced": "what NATS says has not all been heard",
+    "not_draining": "the edge is stopping",
+}
+"""What a check that fails means, in words."""
 METRICS_TYPE: Final = "text/plain; version=0.0.4"
 
 
@@ -42,11 +48,11 @@ class Catalogue:
 
 
 class Health(Struct, frozen=True, kw_only=True):
-    """Whether this edge should be sent requests, and why not."""
+    """That this edge should be sent requests."""
 
     ready: bool
     checks: dict[str, bool]
-    """What was looked at; false is what is wrong."""
+    """What was looked at."""
 
 
 class SessionRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -148,8 +154,10 @@ class OperationRoutes:
             "feed_synced": self._hub.is_current,
             "not_draining": not self._hub.draining,
         }
-        ready = all(checks.values())
-        return json_answer(Health(ready=ready, checks=checks), status=200 if ready else 503)
+        wrong = [WRONG.get(name, name) for name, good in checks.items() if not good]
+        if wrong:
+            raise refuse("not_ready", f"{'; '.join(wrong)}.", checks=checks, retry_after_s=1)
+        return json_answer(Health(ready=True, checks=checks))
 
     async def metrics(self) -> Response[bytes]:
         """Return what is counted."""
@@ -217,8 +225,7 @@ _READY: Final = Operation(
     tag=_TAG,
     summary="Whether requests should be sent here",
     answer=Health,
-    statuses={200: "Ready.", 503: "Not ready; `checks` says why."},
-    problems=("wrong_host", "foreign_origin"),
+    problems=("wrong_host", "foreign_origin", "not_ready"),
     public=True,
 )
 _METRICS: Final = Operation(

@@ -67,6 +67,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "unavailable": (503, "Not available right now"),
     "projection_behind": (503, "The list is not up to date yet"),
     "stopping": (503, "The server is stopping"),
+    "not_ready": (503, "Requests should be sent elsewhere"),
 }
 """The edge's own codes: status and title. Supervisors may answer with others."""
 
@@ -103,6 +104,8 @@ class ProblemBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
     workflow: Workflow | None = None
     """How the workflow stands, where that is the reason."""
     position: Position | None = None
+    checks: dict[str, bool] = {}
+    """What was looked at by a probe; false is what is wrong."""
 
 
 class Refusal(Exception):

@@ -20,6 +20,7 @@ HEADERS_S: Final = 10.0  # how long a request's headers and body may take to com
 MAX_HEADER_BYTES: Final = 65_536  # of one request
 MAX_LINE_BYTES: Final = 8_000  # of a handshake; the WebSocket library takes lines of 8,192
 MAX_HEADERS: Final = 100  # of a handshake; the WebSocket library takes 128
+MAX_FRAGMENTS: Final = 1_024  # of a message; empty ones count towards no other limit
 UNACKED_MS: Final = 30_000  # after which the kernel gives up on a peer that acknowledges nothing
 
 
@@ -37,6 +38,20 @@ class EdgeWebSocket(WebSocketsSansIOProtocol):
         scope = cast("dict[str, Any] | None", getattr(self, "scope", None))
         if scope is not None:  # None where the handshake was refused
             scope["extensions"][EXTENSION] = self
+
+    def handle_ping(self) -> None:
+        """Answer a ping, unless the client does not read: answers would pile up as long as it asks."""
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()
+
+    def handle_cont(self, event: Any) -> None:
+        """Take one part more of a message, while there are not too many."""
+        super().handle_cont(event)
+        if len(self.frames) == MAX_FRAGMENTS + 1:  # once, however many come with it
+            self.conn.fail(1009, "too many fragments")
+            self.handle_parser_exception()
 
     def offer(self, data: bytes) -> bool:
         """Write whole frames, unless the client is gone or does not read."""
@@ -144,7 +159,7 @@ class EdgeHttp(HttpToolsProtocol):
     def _too_slow(self) -> None:
         if not self.transport.is_closing():
             cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first request
-            if cycle is None or cycle.response_complete:
+            if cycle is None or cycle.response_complete or not cycle.response_started:
                 self._refuse(b"408 Request Timeout")
             else:
                 self.transport.close()

@@ -53,6 +53,7 @@ class Pulses:
         self._vouches: dict[str, _Vouch] = {}
         self._ended: dict[str, None] = {}
         self._executors: dict[str, _Executor] = {}
+        self._expired: dict[str, None] = {}
 
     @property
     def stale(self) -> int:
@@ -71,6 +72,7 @@ class Pulses:
     def beat(self, pulse: Pulse) -> list[str]:
         """Note one beat; return the workflows whose heartbeat was stale and is fresh again."""
         now = self._now()
+        self._expired.pop(pulse.executor, None)
         self._executors.pop(pulse.executor, None)
         self._executors[pulse.executor] = _Executor(pulse, now)
         while len(self._executors) > KEPT_EXECUTORS:
@@ -114,7 +116,8 @@ class Pulses:
             vouch = self._vouches.get(entry.record.id)
             if vouch is None or vouch.lease < lease:
                 vouch = _Vouch(lease, self._floor, None, entry.record.executor)
-                vouch.stale = not self._deaf and self._now() - self._floor > self._stale_after_s
+                silent = not self._deaf and self._now() - self._floor > self._stale_after_s
+                vouch.stale = silent or vouch.executor in self._expired
                 self._vouches[entry.record.id] = vouch
 
     def expire(self, executor: str) -> list[str]:
@@ -122,6 +125,9 @@ class Pulses:
 
         Return the workflows that turned stale by it.
         """
+        self._expired[executor] = None  # also for workflows that are only heard of later
+        if len(self._expired) > KEPT_EXECUTORS:
+            del self._expired[next(iter(self._expired))]
         known = self._executors.get(executor)
         if known is not None:
             known.gone = True

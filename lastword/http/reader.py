@@ -4,7 +4,7 @@ import asyncio
 
 from lastword.contracts.ids import is_token
 from lastword.contracts.records import Entry
-from lastword.http.cells import Cell
+from lastword.http.cells import BEFORE_END, Cell
 from lastword.http.hub import Hub
 from lastword.http.ports import Lists, LogReader
 from lastword.http.problems import Refusal, refuse
@@ -15,13 +15,19 @@ REACH_S = 2.0  # how long the feed may take to bring what the log's leader has s
 
 
 class Since:
-    """A place in the log that a client names: `<epoch>:<position>`, or a position alone."""
+    """A place in the log that a client names: `<epoch>:<position>`, or a position alone.
 
-    __slots__ = ("epoch", "position")
+    With `~` behind it, the terminal status at that position was seen, and its end was not.
+    """
 
-    def __init__(self, epoch: str | None, position: int) -> None:
+    __slots__ = ("epoch", "position", "told")
+
+    def __init__(self, epoch: str | None, position: int, *, before_end: bool = False) -> None:
         self.epoch = epoch
         self.position = position
+        """Nothing older may be shown."""
+        self.told = max(position - before_end, 0)
+        """Everything up to here was told in full."""
 
     def fits(self, epoch: str) -> bool:
         """Tell whether it speaks of this log, as far as it says."""
@@ -33,13 +39,16 @@ def parse_since(text: str | None) -> Since | None:
 
     >>> parse_since("abc:12").position, parse_since("12").epoch, parse_since("x:y")
     (12, None, None)
+    >>> parse_since("abc:12~").told
+    11
     """
     if not text or len(text) > 64:
         return None
-    epoch, colon, digits = text.rpartition(":")
+    epoch, colon, rest = text.rpartition(":")
+    digits = rest.removesuffix(BEFORE_END)
     if not (digits.isascii() and digits.isdigit()):
         return None
-    return Since(epoch if colon else None, int(digits))
+    return Since(epoch if colon else None, int(digits), before_end=digits != rest)
 
 
 def unknown_workflow(workflow_id: str) -> Refusal:

@@ -57,6 +57,11 @@ _messages = msgspec.json.Decoder(ClientMessage)
 class Stream(Protocol):
     """What a wire carries."""
 
+    @property
+    def epoch(self) -> str:
+        """The log that it was asked for in."""
+        ...
+
     async def prepare(self) -> bool:
         """Raise a refusal, or return whether anything will follow (if not, SSE answers 204)."""
         ...
@@ -81,6 +86,8 @@ class BaseStream:
         self._hub = hub
         self._reader = reader
         self._since = since
+        self.epoch = hub.epoch
+        """The log that it was asked for in."""
         self._channel: Channel | None = None
         self._bad = 0
 

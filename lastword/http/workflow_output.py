@@ -47,6 +47,7 @@ class WorkflowOutput(BaseStream):
     async def open(self, channel: Channel) -> None:
         """Begin to read."""
         self._channel = channel
+        channel.follows_log = False
         self._hub.join(channel)
         self._hub.watch_output(self._id, self._tail)
         self._tail.missed = True  # begin with what is stored

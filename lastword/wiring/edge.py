@@ -10,7 +10,17 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from lastword import __version__
-from lastword.bus import Bus, CommandClient, Follower, Heard, Outputs, StatusLog, Unavailable, decode_record
+from lastword.bus import (
+    Bus,
+    CommandClient,
+    Follower,
+    Heard,
+    Outputs,
+    StatusLog,
+    Unavailable,
+    decode_record,
+    epoch_of,
+)
 from lastword.contracts import subjects
 from lastword.contracts.messages import Definition, Logged, ProgressMade, Pulse
 from lastword.contracts.records import Entry
@@ -43,10 +53,14 @@ class EdgeFeeds:
         self._definitions = msgspec.json.Decoder(Definition)
         self._lines = msgspec.json.Decoder(Logged)
         self._syncing: asyncio.Task[None] | None = None
+        self._named = asyncio.Event()
         self._records: Follower | None = None
 
     async def open(self, bus: Bus, stack: AsyncExitStack) -> None:
-        """Follow everything until the stack is closed; the log's present end is where the hub begins."""
+        """Follow everything until the stack is closed; the log's present end is where the hub begins.
+
+        Returns once the hub knows the log's name: a client that comes back names it as well.
+        """
         head = await self._log.head()
         self._records = records = Follower(
             bus,
@@ -56,6 +70,7 @@ class EdgeFeeds:
             after=head.position,
             lost=self._lose,
             caught_up=self._begin_sync,
+            renewed=self._renew,
         )
         await stack.enter_async_context(records.open())
         for stream, subject, deliver in (
@@ -74,10 +89,14 @@ class EdgeFeeds:
             origin="new",
         )
         await stack.enter_async_context(lines.open())
+        await self._named.wait()
 
     def _lose(self) -> None:
         self._hub.lost()
         self._metrics.feed_reconnected()
+
+    def _renew(self, created: str) -> None:
+        self._hub.renew(epoch_of(created))
 
     def _begin_sync(self) -> None:
         self._syncing = asyncio.create_task(self._sync(), name="sync")
@@ -91,6 +110,7 @@ class EdgeFeeds:
                 await asyncio.sleep(0.2)
             else:
                 self._hub.synced(head.epoch, self._records.position)
+                self._named.set()
                 return
 
     def _hear_record(self, heard: Heard) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from lastword.bus import Bus, Follower, Heard, StatusLog, ensure_streams, open_bus
+from lastword.bus import Bus, Follower, Heard, StatusLog, ensure_streams, epoch_of, open_bus
 from lastword.bus.follower import Origin
 from lastword.contracts import subjects
 from lastword.contracts.records import Entry
@@ -324,3 +324,25 @@ async def test_leaving_stops_hearing_and_forgets_the_listeners(bus: Bus) -> None
     assert [] == listener.positions
     assert [] == bus.on_reconnect
     assert [] == bus.on_disconnect
+
+
+@pytest.mark.parametrize("origin", ["everything", "latest", "new"])
+async def test_a_stream_made_anew_is_followed_from_its_beginning(bus: Bus, origin: Origin) -> None:
+    """Its sequence begins again; whoever waited for the next of the old one would be deaf."""
+    await write(bus, 4)
+    renewed: list[str] = []
+    listener = Listener(bus, origin=origin, renewed=renewed.append)
+    async with listener.follower.open():
+        await synced(listener.follower)
+        listener.heard.clear()
+        await bus.ask_api(f"STREAM.DELETE.{subjects.LOG_STREAM}")
+        await ensure_streams(bus, partitions=2)
+        await write(bus, 2)
+        for reconnected in bus.on_reconnect:  # else it would take the silence of two and a half seconds
+            reconnected()
+        await listener.heard.reach(2)
+        await write(bus, 1, start=2)
+        await listener.heard.reach(3)
+    assert [1, 2, 3] == listener.positions
+    assert (await StatusLog(bus).head()).epoch == epoch_of(renewed[0])
+    assert 1 == len(renewed)

@@ -20,6 +20,7 @@ from lastword.http.hub import Hub
 from lastword.http.operations import Catalogue
 from lastword.http.server import EdgeServer, open_edge
 from lastword.http.settings import HttpSettings
+from tests.integration.http.clients import events
 from tests.unit.http.fakes import FakeLists, World
 
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -53,18 +54,9 @@ class Edge:
         """The address for WebSocket."""
         return self.url.replace("http", "ws", 1)
 
-    async def frames(self, path: str, **headers: str) -> AsyncIterator[dict[str, Any]]:
+    def frames(self, path: str, **headers: str) -> AsyncIterator[dict[str, Any]]:
         """Yield the frames of an SSE stream, each with its `_id`, until it ends."""
-        async with self.client.stream("GET", path, headers=headers, timeout=10) as response:
-            assert response.status_code == 200, (await response.aread()).decode()
-            event: dict[str, str] = {}
-            async for line in response.aiter_lines():
-                if not line and "data" in event:
-                    yield {**msgspec.json.decode(event["data"]), "_id": event.get("id")}
-                    event = {}
-                elif line and not line.startswith(":"):
-                    name, _, value = line.partition(": ")
-                    event[name] = value
+        return events(self.client, path, headers)
 
 
 OpenEdge = Callable[..., AbstractAsyncContextManager[Edge]]

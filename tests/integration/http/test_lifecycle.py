@@ -25,6 +25,8 @@ async def test_readiness_tells_the_truth(world: World, open_edge_over: OpenEdge)
         async def ready() -> tuple[int, list[str]]:
             response = await edge.client.get("/health/ready")
             checks = response.json()["checks"]
+            if response.status_code == 503:
+                problem(response, 503, "not_ready")
             return response.status_code, [name for name, good in checks.items() if not good]
 
         assert (503, ["feed_synced"]) == await ready()

@@ -99,7 +99,10 @@ async def test_the_end_is_answered_once_and_then_with_204(edge: Edge) -> None:
     edge.world.succeed("w-1")
     got = [frame async for frame in edge.frames("/events/workflows/w-1")]
     assert ["hello", "snapshot", "end"] == kinds(got)
-    assert [None, None, "testlog1:3"] == [frame["_id"] for frame in got]
+    assert [None, "testlog1:3~", "testlog1:3"] == [frame["_id"] for frame in got]
+    before = {"Last-Event-ID": "testlog1:3~"}
+    again = [frame async for frame in edge.frames("/events/workflows/w-1", **before)]
+    assert (["hello", "status", "end"], True) == (kinds(again), again[0]["recovered"])
     response = await edge.client.get("/events/workflows/w-1", headers={"Last-Event-ID": "testlog1:3"})
     assert (204, b"") == (response.status_code, response.content)
 

@@ -1,7 +1,7 @@
 """One client's side of a stream: sends driven by hand, and what happens when the socket pushes back."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from lastword.contracts.statuses import Status
@@ -19,6 +19,8 @@ class Socket:
         self.writable = asyncio.Event()
         self.writable.set()
         self.gone = False
+        self.narrow = False
+        """Whether each message fills it up again."""
 
     async def send(self, message: Any) -> None:
         """Take a message, once the client reads."""
@@ -26,6 +28,8 @@ class Socket:
         if self.gone:
             raise OSError
         self.sent.append(message.get("text") or message["type"])
+        if self.narrow:
+            self.writable.clear()
 
 
 class Desk:
@@ -33,6 +37,12 @@ class Desk:
 
     def __init__(self) -> None:
         self.watched: set[Channel] = set()
+        self.news: list[Callable[[], None]] = []
+
+    def flush(self) -> None:
+        """Tell what has happened and is not told yet."""
+        while self.news:
+            self.news.pop()()
 
     def catch_up(self, cells: Iterable[Cell], *, overflow: bool) -> Burst:
         """Return one packet that names the cells."""
@@ -86,6 +96,32 @@ async def test_a_client_that_does_not_read_gets_the_latest_later() -> None:
     assert (["0", "latest of w-1"], set()) == (socket.sent, desk.watched)
     channel.push(burst("next"), (cell,))
     assert "next" == socket.sent[-1]
+
+
+async def test_what_happens_as_a_client_reads_again_is_told_once() -> None:
+    """News that is not told yet when the latest is asked for is in the latest."""
+    socket, desk, channel, cell = opened()
+    socket.writable.clear()
+    channel.push(burst("one"), (cell,))
+    channel.push(burst("two"), (cell,))
+    desk.news.append(lambda: channel.push(burst("three"), (cell,)))
+    socket.writable.set()
+    await caught_up(channel)
+    assert (["one", "latest of w-1"], []) == (socket.sent, desk.news)
+
+
+async def test_an_answer_comes_after_what_was_missed() -> None:
+    """A ping that overtook news would name a position whose news were not told."""
+    socket, _, channel, cell = opened()
+    socket.narrow = True
+    socket.writable.clear()
+    channel.push(burst("one"), (cell,))
+    channel.push(burst("two"), (cell,))
+    answering = asyncio.create_task(channel.tell(burst("answer")))
+    while not answering.done():
+        socket.writable.set()
+        await asyncio.sleep(0)
+    assert ["one", "latest of w-1", "answer"] == socket.sent
 
 
 async def test_too_many_untold_workflows_become_a_resync() -> None:

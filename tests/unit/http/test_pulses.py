@@ -119,3 +119,13 @@ def test_a_record_that_was_read_is_stale_only_after_a_threshold_of_listening() -
     clock.now += 20
     later.adopt(entry_at(Status.RUNNING))
     assert "stale" == later.standing(entry_at(Status.RUNNING))[0]
+
+
+def test_an_expired_beat_counts_for_workflows_that_are_read_later() -> None:
+    """An edge that starts hears of the expiry first, and only then of what the executor held."""
+    pulses = Pulses(9.0, Clock())
+    assert [] == pulses.expire("host-1")
+    pulses.adopt(entry_at(Status.RUNNING))
+    assert "stale" == pulses.standing(entry_at(Status.RUNNING))[0]
+    assert ["w-1"] == pulses.beat(pulse(LEASE))
+    assert "fresh" == pulses.standing(entry_at(Status.RUNNING))[0]

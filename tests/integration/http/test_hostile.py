@@ -1,0 +1,149 @@
+"""Clients that mean harm: what they send piles up nowhere, and they are shown the door."""
+
+import asyncio
+import socket as sockets
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from tests.integration.http.conftest import Edge, OpenEdge, next_frame, told, until
+from tests.unit.http.fakes import World
+
+HANDSHAKE = (
+    "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+MASK = b"\0\0\0\0"  # leaves what is masked as it is
+
+
+def frame(opcode: int, payload: bytes = b"", *, last: bool = True) -> bytes:
+    """Return a client's frame of up to 125 bytes (RFC 6455, section 5.2)."""
+    return bytes((opcode | (0x80 if last else 0), 0x80 | len(payload))) + MASK + payload
+
+
+async def dial(edge: Edge, request: bytes) -> sockets.socket:
+    """Connect with small buffers, and ask."""
+    peer = sockets.socket()
+    peer.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4_096)
+    peer.setblocking(False)  # noqa: FBT003  its only argument
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(peer, ("127.0.0.1", int(edge.url.rpartition(":")[2])))
+    await loop.sock_sendall(peer, request)
+    return peer
+
+
+async def shake_hands(edge: Edge, path: str) -> sockets.socket:
+    """Open a stream by hand."""
+    upgrade = HANDSHAKE if path.startswith("/ws") else ""
+    peer = await dial(edge, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{upgrade}\r\n".encode())
+    await until(lambda: edge.hub.channels)
+    return peer
+
+
+async def read_to_the_end(peer: sockets.socket) -> bytes:
+    """Return everything until the other side closes."""
+    loop, text = asyncio.get_running_loop(), b""
+    while more := await asyncio.wait_for(loop.sock_recv(peer, 65_536), 10):
+        text += more
+    return text
+
+
+async def test_answers_to_pings_do_not_pile_up(edge: Edge) -> None:
+    """A client that asks for ever and never reads is answered as far as it reads, and no further."""
+    edge.world.run("w-1")
+    with await shake_hands(edge, "/ws/workflows/w-1") as peer:
+        (connection,) = edge.server.server_state.connections
+        pings = frame(0x9, b"x" * 125) * 500
+        held = 0
+        for _ in range(200):  # 13 MB
+            await asyncio.get_running_loop().sock_sendall(peer, pings)
+            held = max(held, connection.transport.get_write_buffer_size())
+    assert held < 400_000
+
+
+async def test_a_message_in_endless_parts_is_1009(edge: Edge) -> None:
+    """Empty parts count towards no length; their number is bounded."""
+    edge.world.run("w-1")
+    with await shake_hands(edge, "/ws/workflows/w-1") as peer:
+        parts = frame(0x1, last=False) + frame(0x0, last=False) * 2_000
+        await asyncio.get_running_loop().sock_sendall(peer, parts)
+        assert (1009).to_bytes(2, "big") + b"too many fragments" in await read_to_the_end(peer)
+
+
+async def test_a_message_that_grows_beyond_the_limit_is_1009(world: World, open_edge_over: OpenEdge) -> None:
+    """In parts as well, each of which is within it."""
+    world.run("w-1")
+    async with (
+        open_edge_over(world, max_frame_bytes=1_000) as edge,
+        connect(f"{edge.ws}/ws/workflows/w-1") as socket,
+    ):
+        await socket.send(["x" * 600, "x" * 600])
+        assert 1009 == (await told(socket))[1]
+
+
+@pytest.mark.parametrize(
+    "path", ["/ws/workflows/w-1/logs", "/events/workflows/w-1/logs", "/ws/workflows", "/events/workflows"]
+)
+async def test_whoever_never_reads_is_closed_on_every_stream(
+    world: World, open_edge_over: OpenEdge, path: str
+) -> None:
+    """Also where lines are read at the client's own pace: it does not hold its place for ever."""
+    world.run("w-1", inputs={"topic": "x" * 20_000})
+    async with open_edge_over(world, stall_s=0.3, ping_s=0.5) as edge:
+        with await shake_hands(edge, path):
+            for number in range(400):
+                world.say("w-1", "y" * 8_000)
+                world.progress("w-1", number)
+                await asyncio.sleep(0)
+            await until(lambda: edge.hub.evicted)
+            while "lastword_edge_admitted 0.0" not in (await edge.client.get("/metrics")).text:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+
+async def test_a_body_that_never_comes_is_408(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for headers: who promises a body must send it."""
+    monkeypatch.setattr("lastword.http.protocols.HEADERS_S", 0.1)
+    begun = b"POST /workflows HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"
+    with await dial(edge, begun) as peer:
+        answer = await read_to_the_end(peer)
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert 1 == answer.count(b"HTTP/1.1")
+    assert not edge.world.log
+
+
+async def test_one_too_many_costs_no_reading(world: World, open_edge_over: OpenEdge) -> None:
+    """A flood of streams that are refused leaves the log alone."""
+    world.run("w-1")
+    async with (
+        open_edge_over(world, max_streams=1) as edge,
+        connect(f"{edge.ws}/ws/workflows/w-1") as socket,
+    ):
+        await next_frame(socket, "snapshot")
+        edge.hub.lost()  # so that memory is no answer
+        reads = world.reads
+        for _ in range(5):
+            assert 429 == (await edge.client.get("/events/workflows/w-1")).status_code
+            assert 429 == (await edge.client.get("/events/workflows?ids=w-1")).status_code
+            with pytest.raises(InvalidStatus):
+                await connect(f"{edge.ws}/ws/workflows/w-1")
+        assert reads == world.reads
+
+
+async def test_a_proxy_that_cuts_leaves_the_place(edge: Edge) -> None:
+    """Cut in the middle of an event, the client has the id of the last whole one, and misses nothing."""
+    edge.world.submit("w-1")
+    loop, text = asyncio.get_running_loop(), b""
+    with await dial(edge, b"GET /events/workflows/w-1 HTTP/1.1\r\nHost: localhost\r\n\r\n") as peer:
+        while b"event: snapshot" not in text:
+            text += await asyncio.wait_for(loop.sock_recv(peer, 4_096), 10)
+        edge.world.claim("w-1")
+        while b"event: status" not in text:
+            text += await asyncio.wait_for(loop.sock_recv(peer, 64), 10)
+    edge.world.succeed("w-1")
+    # Of the status the id and the kind have come, and not the data: no client takes that for an event.
+    whole = text.replace(b"\r\n", b"\n").rpartition(b"\n\n")[0]
+    last_id = whole.rpartition(b"id: ")[2].partition(b"\n")[0].decode()
+    got = [frame async for frame in edge.frames("/events/workflows/w-1", **{"Last-Event-ID": last_id})]
+    assert ["running", "success"] == [frame["workflow"]["status"] for frame in got if "workflow" in frame]
+    assert "end" == got[-1]["type"]
