@@ -289,7 +289,7 @@ class Executor:
     async def _part_with_copy(self, letter: Letter[Job]) -> None:
         """Let go of a job that was delivered again while we claim or run its workflow.
 
-        To claim it once more would be answered as the lease stood then, perhaps after the tenure has ended: the
+        Were it claimed once more, the answer could tell of our lease and come after its tenure has ended: the
         same lease would get a second process.
         """
         if letter.message.id in self._tenures:
@@ -300,8 +300,8 @@ class Executor:
     async def _claim(self, job: Job) -> Entry | None:
         """Return the entry under which the lease is ours, or None where it is not to be had.
 
-        Asks until somebody answers: a claim without an answer may have been accepted, and whoever forgot about
-        it would no longer vouch for a lease that the log says is ours.  Raises `Postponed` where the executor is
+        Asks until somebody answers: a claim without an answer may have been accepted, and whoever forgot it
+        would no longer vouch for a lease that the log says is ours.  Raises `Postponed` where the executor is
         to stop.
         """
         claim = Claim(id=job.id, executor=self._bus.name, event_id=f"{job.id}.{self._bus.name}.claim")
