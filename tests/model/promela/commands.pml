@@ -1,5 +1,6 @@
 /* From nothing to a lease: one client starts a workflow and an executor claims it, while a rival claims it too,
- * somebody cancels it, or an auditor says that it waited too long.  Answers are lost, and whoever hears nothing asks again.
+ * somebody cancels it, or an auditor says that it waited too long.  Answers are lost, and whoever hears nothing
+ * asks again.
  */
 
 #include "moves.pml"

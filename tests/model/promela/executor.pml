@@ -66,7 +66,8 @@ proctype Tasks(byte w) {
     }
   :: atomic { pc == WAIT && ex[x].alive && command[CLAIM(w)] == LOST -> command[CLAIM(w)] = IDLE; pc = ASK }
   :: atomic {
-      pc == WAIT && ex[x].alive && command[CLAIM(w)] < ACCEPTED && MAY_FAIL -> FAIL; stop_listening(CLAIM(w)); pc = ASK
+      pc == WAIT && ex[x].alive && command[CLAIM(w)] < ACCEPTED && MAY_FAIL ->
+      FAIL; stop_listening(CLAIM(w)); pc = ASK
     }
 #ifdef GIVE_UP_CLAIMING
   :: atomic { pc == ASK && ex[x].alive && !nats -> ex[x].claiming = false; pc = NO_JOB }
@@ -102,7 +103,8 @@ proctype Tasks(byte w) {
   :: atomic { pc == RUN && ex[x].alive -> runs = false; outcome = Succeeded; pc = REPORT }
 #endif
   :: atomic {
-      pc == RUN && REACHES(x) && STANDS == CANCELLING && HEARS_THE_LOG(x) -> runs = false; outcome = Cancelled; pc = REPORT
+      pc == RUN && REACHES(x) && STANDS == CANCELLING && HEARS_THE_LOG(x) ->
+      runs = false; outcome = Cancelled; pc = REPORT
     }
   :: atomic {
       pc == RUN && REACHES(x) && TERMINAL(STANDS) -> runs = false; ex[x].held = false; pc = NO_JOB

@@ -14,21 +14,24 @@
 #define FROM 2  /* letters below are reports, from here on commands */
 
 #define SOMEBODY_ASKS ( \
-  command[CLAIM(0)] == ASKED || command[CLAIM(1)] == ASKED || command[CANCEL] == ASKED || command[START] == ASKED)
+  command[CLAIM(0)] == ASKED || command[CLAIM(1)] == ASKED || \
+  command[CANCEL] == ASKED || command[START] == ASKED)
 
 #define C_KIND(c) ((c) == START -> Submitted : ((c) == CANCEL -> CancelRequested : Claimed))
 #define C_ID(c) ((c) == START -> BY_START(s) : ((c) == CANCEL -> BY_CANCEL(s) : BY_CLAIM(OWNER(c))))
 
-/* judge (lastword/contracts/moves.py): the lease is looked at before the table, and an end before the lease. */
+/* judge (lastword/contracts/moves.py): under another lease, nothing; else what the table says. */
 #ifdef IGNORE_LEASE
-#define JUDGE(k) NEXT(rec[k].status, kind)
-#elif defined(REVIVE)
-#define JUDGE(k) ((TERMINAL(rec[k].status) && kind == Claimed) -> RUNNING : NEXT(rec[k].status, kind))
+#define OTHER_LEASE(k) false
 #else
-#define JUDGE(k) ( \
-  (SPEAKS_OF_LEASE(kind) && !TERMINAL(rec[k].status) && \
-   !(LIVE(rec[k].status) && under == lease)) -> 0 : NEXT(rec[k].status, kind))
+#define OTHER_LEASE(k) (SPEAKS_OF_LEASE(kind) && !(LIVE(rec[k].status) && under == lease))
 #endif
+#ifdef REVIVE
+#define MOVED(k) ((TERMINAL(rec[k].status) && kind == Claimed) -> RUNNING : NEXT(rec[k].status, kind))
+#else
+#define MOVED(k) NEXT(rec[k].status, kind)
+#endif
+#define JUDGE(k) (OTHER_LEASE(k) -> 0 : MOVED(k))
 
 #if defined(LOOK_AT_THE_LAST)
 #define LANDED (rec[last].event == id)
@@ -42,6 +45,12 @@
 inline acknowledge(letter) {
   MUST(6, !SPEAKS_OF_LEASE(kind) || under != lease || TERMINAL(STANDS));
   report[letter].open = false
+}
+
+/* Forget what was in hand. */
+inline take_the_next() {
+  pc = TAKE; letter = 0; k = 0; then = 0; kind = 0; under = 0; id = 0;
+  sure = false; mine = false; yes = false
 }
 
 proctype Supervisor(byte s) {
@@ -89,7 +98,7 @@ proctype Supervisor(byte s) {
       pc == ELDERS && nats ->
       if
 #ifndef NO_ELDERS
-      :: WAITS_BEFORE(letter) -> pc = TAKE; letter = 0; kind = 0; under = 0; id = 0
+      :: WAITS_BEFORE(letter) -> take_the_next()
       :: else -> pc = DECIDE
 #else
       :: true -> pc = DECIDE
@@ -161,7 +170,7 @@ proctype Supervisor(byte s) {
       :: acknowledge(letter)
       :: MAY_FAIL -> FAIL
       fi;
-      pc = TAKE; letter = 0; k = 0; then = 0; kind = 0; under = 0; id = 0; sure = false; mine = false; yes = false
+      take_the_next()
     }
   /* --- The answer to a command. A refusal shows how the workflow stands, so that the executor finds its own
    *     lease in it (Executor._ours_already). */
@@ -171,12 +180,12 @@ proctype Supervisor(byte s) {
       if
       :: hand[s] == letter - FROM ->
           MUST(6, !yes || kind != CancelRequested || STANDS == CANCELLING || TERMINAL(STANDS));
-          command[letter - FROM] =
-            ((yes || (kind == Claimed && LIVE(STANDS) && holder == OWNER(letter - FROM))) -> ACCEPTED : REFUSED);
+          yes = yes || (kind == Claimed && LIVE(STANDS) && holder == OWNER(letter - FROM));
+          command[letter - FROM] = (yes -> ACCEPTED : REFUSED);
           hand[s] = 255
       :: else
       fi;
-      pc = TAKE; letter = 0; k = 0; then = 0; kind = 0; under = 0; id = 0; sure = false; mine = false; yes = false
+      take_the_next()
     }
   /* --- It dies, and another one starts in its place: whatever it had in hand is forgotten. */
   :: atomic {
@@ -186,7 +195,7 @@ proctype Supervisor(byte s) {
       :: hand[s] != 255 -> command[hand[s]] = LOST; hand[s] = 255
       :: else
       fi;
-      pc = TAKE; letter = 0; k = 0; then = 0; kind = 0; under = 0; id = 0; sure = false; mine = false; yes = false
+      take_the_next()
     }
   od
 }

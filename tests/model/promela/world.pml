@@ -20,7 +20,8 @@ byte crashes, cuts, outages;
 proctype Heart(byte x) {
   do
   :: atomic {
-      REACHES(x) && LIVE(STANDS) && (!ear[x].fresh || ear[x].age > 0 || !ear[x].again || !ear[x].since || ex[x].recovering ||
+      REACHES(x) && LIVE(STANDS) &&
+        (!ear[x].fresh || ear[x].age > 0 || !ear[x].again || !ear[x].since || ex[x].recovering ||
         (holder == x && !ex[x].held && ear[x].absent < 2)) ->
       ear[x].fresh = true;
       ear[x].age = 0;
