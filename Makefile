@@ -93,6 +93,10 @@ e2e: $(READY) $(UI) ## Drive the whole system with a real browser
 	tools/chromium.sh
 	$(BIN)/python -m pytest tests/e2e
 
+.PHONY: model
+model: $(READY) ## Visit every state of the model in Promela, and hunt the faults planted in it
+	$(BIN)/python -m tests.model.report
+
 .PHONY: bench
 bench: $(READY) ## Measure how fast the truth is told, against the floor of the same run
 	$(BIN)/python -m bench

@@ -69,6 +69,20 @@ class LedgerSuite(ABC):
         again = await ledger.append(_record(), expected=0)
         assert first.position == again.position
 
+    async def test_a_record_that_landed_and_was_overtaken_has_landed(self, ledger: Ledger) -> None:
+        """A writer that got no answer learns so, although another record has followed since."""
+        first = await ledger.append(_record(), expected=0)
+        await ledger.append(_next(first.record, "e-2"), expected=first.position)
+        again = await ledger.append(_record(), expected=0)
+        assert (first.position, first.record) == (again.position, again.record)
+
+    async def test_an_overtaken_record_of_an_earlier_handling_is_a_conflict(self, ledger: Ledger) -> None:
+        """The same event, decided upon anew from an old memory: how it stood then is no answer now."""
+        first = await ledger.append(_record(), expected=0)
+        await ledger.append(_next(first.record, "e-2"), expected=first.position)
+        with pytest.raises(Conflict):
+            await ledger.append(msgspec.structs.replace(_record(), at=second(1)), expected=0)
+
     async def test_a_record_that_cannot_be_carried_is_refused(self, ledger: Ledger) -> None:
         """What is over the limit is said to be, and nothing is written."""
         with pytest.raises(TooLarge):

@@ -1,4 +1,4 @@
-"""Write what is derived from the contracts: the JSON Schema, the diagram of statuses, the app's types.
+"""Write what is derived from the contracts: the JSON Schema, the diagram of statuses, the types, the model.
 
 `python -m tools.generate` writes the files; `--check` writes nothing and fails, naming the stale ones.  All
 are committed, so that a change of a contract shows in a review what it does to others.
@@ -21,7 +21,7 @@ from lastword.contracts.moves import EVENTS, MOVES, Moves
 from lastword.contracts.schemas import json_schema
 from lastword.contracts.statuses import Status
 from lastword.telemetry.reference import metrics_page
-from tools import generate_typescript, settings_reference
+from tools import generate_promela, generate_typescript, settings_reference
 
 __all__ = ["FILES", "main", "render_diagram", "render_schema", "splice", "stale"]
 
@@ -69,6 +69,7 @@ FILES: Final[Mapping[Path, Callable[[], str]]] = {
     ROOT / "docs" / "reference" / "messages.schema.json": render_schema,
     ROOT / "docs" / "explanation" / "statuses.md": _statuses_page,
     generate_typescript.TARGET: generate_typescript.render,
+    generate_promela.TARGET: generate_promela.render,
     settings_reference.TARGET: settings_reference.render,
     ROOT / "docs" / "reference" / "cli.md": cli_page,
     ROOT / "docs" / "reference" / "metrics.md": metrics_page,

@@ -53,7 +53,6 @@ __all__ = ["Executor", "executor_name"]
 
 log = structlog.get_logger(__name__)
 
-CLAIM_S: Final = 30.0  # seconds of trying before the job is given back
 REREAD_EVERY_BEATS: Final = 3
 GOODBYE_S: Final = 4.0  # seconds for the last reports when stopping
 
@@ -265,6 +264,10 @@ class Executor:
     async def _serve(self, letter: Letter[Job]) -> None:
         """Claim the job's workflow and run it. The slot is ours until the process has ended."""
         job = letter.message
+        if job.id in self._tenures or job.id in self._claiming:
+            self._slots.release()
+            await self._part_with_copy(letter)
+            return
         with bound_contextvars(workflow=job.id):
             self._claiming.add(job.id)
             try:
@@ -275,8 +278,7 @@ class Executor:
                 return
             finally:
                 self._claiming.discard(job.id)
-            if entry is None or job.id in self._tenures:
-                # Another has it, nobody needs it any more, or it was delivered twice and we run it already.
+            if entry is None:  # another has it, or nobody needs it any more
                 self._slots.release()
                 await letter.ack()
                 return
@@ -284,15 +286,26 @@ class Executor:
             await letter.ack()
             await self._see_through(tenure, entry)
 
+    async def _part_with_copy(self, letter: Letter[Job]) -> None:
+        """Let go of a job that was delivered again while we claim or run its workflow.
+
+        Were it claimed once more, the answer could tell of our lease and come after its tenure has ended: the
+        same lease would get a second process.
+        """
+        if letter.message.id in self._tenures:
+            await letter.ack()
+        else:  # whether the claim succeeds is not known yet
+            await letter.retry(1.0)
+
     async def _claim(self, job: Job) -> Entry | None:
         """Return the entry under which the lease is ours, or None where it is not to be had.
 
-        Raises `Postponed` where nobody answers for `CLAIM_S`, or the executor is to stop.
+        Asks until somebody answers: a claim without an answer may have been accepted, and whoever forgot it
+        would no longer vouch for a lease that the log says is ours.  Raises `Postponed` where the executor is
+        to stop.
         """
         claim = Claim(id=job.id, executor=self._bus.name, event_id=f"{job.id}.{self._bus.name}.claim")
-        loop = asyncio.get_running_loop()
-        until = loop.time() + CLAIM_S
-        while loop.time() < until and not self._stopping.is_set():
+        while not self._stopping.is_set():
             try:
                 reply = await self._commands.claim(claim)
             except Unavailable as error:

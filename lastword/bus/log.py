@@ -4,8 +4,13 @@ An append names the sequence that it believes to be the last of its subject.  Th
 (10071, or 10164 for a batch) when that is no longer so, whoever wrote in between.  Several answers settle
 nothing: a timeout, no leader, a `duplicate` from a cluster (which looks for the message id before it looks
 at the sequence), and even 10071 when the earlier try of this very append did land.  All of them are met by
-the same rule: read the subject's last record from the leader; if it carries our event id, we have landed;
-if it has moved, someone else was first; else try again.
+the same rule: read the subject's last record from the leader; if it carries our event id, we have landed; if
+it stands where we decided, we try again.  Where it has moved, we may have landed all the same and been
+overtaken since: then the record that follows the expected one is ours.  Else someone else was first.
+
+That record is known by its event *and* the instant at which it was accepted: the same event may have been
+handled before, and an answer from then would tell how the workflow no longer stands (`tests/model/promela`
+shows what an executor makes of that: a second process for a workflow that has ended).
 """
 
 import asyncio
@@ -155,13 +160,25 @@ class StatusLog:
         """Return the entry if an earlier try has landed, None if it may be tried again; raise `Conflict`."""
         try:
             standing = await self.read(record.id)
+            if standing is not None and standing.record.event == record.event:
+                return standing
+            if (standing.position if standing else 0) == expected:
+                return None
+            successor = await self._successor(record.id, expected)
         except Unavailable:
             return None
-        if standing is not None and standing.record.event == record.event:
-            return standing
-        if (standing.position if standing else 0) != expected:
-            raise Conflict(record.id, expected)
-        return None
+        if successor is not None and _is_same(successor.record, record):
+            return successor
+        raise Conflict(record.id, expected)
+
+    async def _successor(self, workflow_id: str, position: int) -> Entry | None:
+        """Return the workflow's first record after a position, from the leader. Or None."""
+        answer = await self._ask(
+            f"STREAM.MSG.GET.{subjects.LOG_STREAM}",
+            {"next_by_subj": subjects.log(workflow_id), "seq": position + 1},
+            missing_ok=True,
+        )
+        return None if answer is None else _entry(answer["message"])
 
     async def _ask(self, subject: str, request: dict[str, Any], *, missing_ok: bool = False) -> Any:
         answer = await self._bus.ask_api(subject, request)
@@ -181,6 +198,10 @@ class StatusLog:
             )
             for message in await read_batch(self._bus, subjects.LOG_STREAM, request)
         ]
+
+
+def _is_same(one: Record, other: Record) -> bool:
+    return (one.event, one.at) == (other.event, other.at)
 
 
 def _entry(message: dict[str, Any]) -> Entry:

@@ -215,6 +215,25 @@ async def test_a_lost_acknowledgement_is_settled_by_reading(nats_server: NatsSer
     assert len(await everything(bus)) == 1
 
 
+async def test_a_record_whose_acknowledgement_was_lost_and_that_was_overtaken_has_landed(
+    nats_server: NatsServer, bus: Bus
+) -> None:
+    """Else whoever started the workflow would be told that its id is taken, and start another."""
+    async with behind_proxy(nats_server, request_timeout_s=0.2) as (proxy, proxied):
+        overtaking: list[asyncio.Task[Entry]] = []
+
+        def lose_until_overtaken(head: bytes, body: bytes) -> bool:
+            if b'"seq"' in body and not overtaking:
+                append = StatusLog(bus).append(make_record(version=2), expected=1)
+                overtaking.append(asyncio.create_task(append))
+            return bool(overtaking) and not overtaking[0].done()
+
+        proxy.lose = lose_until_overtaken
+        entry = await StatusLog(proxied).append(make_record(), expected=0)
+    assert (1, make_record()) == (entry.position, entry.record)
+    assert [1, 2] == [each.record.version for each in await everything(bus)]
+
+
 async def test_no_answer_at_all_is_said_to_be_uncertain(nats_server: NatsServer, bus: Bus) -> None:
     """After its time, and not as a plain failure: the record may yet be there."""
     async with nats_server.open(request_timeout_s=0.1, append_timeout_s=0.3) as impatient:

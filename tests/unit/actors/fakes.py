@@ -33,6 +33,8 @@ class FakeLog:
         (uncertain, did land)."""
         self.rival: Callable[[], Record] | None = None
         """Makes the record that another writer appends first, at the next append; then it is gone."""
+        self.overtaker: Callable[[Record], Record] | None = None
+        """Makes the record that follows the next append before that is acknowledged; then it is gone."""
         self.is_up = True
         self.reads = 0
         self.tries = 0
@@ -78,6 +80,10 @@ class FakeLog:
         if self.rival is not None:
             rival, self.rival = self.rival, None
             self.put(rival())
+        if self.overtaker is not None:
+            overtaker, self.overtaker = self.overtaker, None
+            self.put(record)
+            self.put(overtaker(record))
         trouble = self.troubles.popleft() if self.troubles else "ok"
         if trouble == "lost" or not self.is_up:
             raise AppendUncertain(record.id, 30.0)
@@ -87,12 +93,20 @@ class FakeLog:
         if (standing.position if standing else 0) != expected:
             if standing is not None and standing.record.event == record.event:
                 return standing
+            successor = next((one for one in self.of(record.id) if one.position > expected), None)
+            if successor is not None and _landed(record) == _landed(successor.record):
+                return successor
             raise Conflict(record.id, expected)
         entry = self.put(record)
         await asyncio.sleep(0)
         if trouble == "landed":
             raise AppendUncertain(record.id, 30.0)
         return entry
+
+
+def _landed(record: Record) -> tuple[str, datetime]:
+    """Return what tells the record of one append from that of another."""
+    return record.event, record.at
 
 
 class Stored(NamedTuple):

@@ -11,7 +11,7 @@ import pytest
 from lastword.actors.executor import Executor, executor_name
 from lastword.actors.registrar import Registrar
 from lastword.actors.settings import DefinitionSettings, ExecutorSettings
-from lastword.bus import Bus, Letter
+from lastword.bus import Bus, Letter, Unavailable
 from lastword.bus.memory import MemoryMailbox
 from lastword.child.errors import SpawnFailed
 from lastword.child.pool import ChildPool
@@ -89,6 +89,8 @@ class Host:
         self.executor._log = cast("Any", self.log)
         self.mailbox: MemoryMailbox[Job] = MemoryMailbox()
         self.claim_takes_s = 0.1
+        self.is_deaf = False
+        """Whether answers to claims get lost."""
         self.post.request = self._request  # type: ignore[method-assign]
         self._store = self.post.store
         self.post.store = self._hear_report  # type: ignore[method-assign]
@@ -114,6 +116,8 @@ class Host:
             accepted = Accepted(position=entry.position, stored_at=entry.stored_at, record=entry.record)
             reply = Reply(accepted=accepted)
         await asyncio.sleep(self.claim_takes_s)
+        if self.is_deaf:
+            raise Unavailable(subject)
         return msgspec.json.encode(reply)
 
     async def _hear_report(self, subject: str, payload: bytes, **named: Any) -> bool:
@@ -205,18 +209,53 @@ async def test_our_own_lease_is_found_in_a_refusal(host: Host) -> None:
     assert [] == host.pool.asked
 
 
-async def test_a_job_that_nobody_lets_us_claim_is_given_back(host: Host) -> None:
-    """After half a minute of trying; its slot is free again."""
-    host.log.is_up = False
+async def test_a_claim_is_asked_until_somebody_answers(host: Host) -> None:
+    """It may have been accepted long ago: whoever forgot about it would no longer vouch for its own lease."""
+    host.is_deaf = True
+    serving = await host.deliver()
+    await asyncio.sleep(60.0)
+    assert 2 == host.standing().lease
+    assert (HELD,) == host.vouches_for(HELD)
+    host.is_deaf = False
+    await serving
+    assert ["w-1"] == host.pool.asked
+    assert 0 == host.mailbox.unsettled
 
-    async def unavailable(subject: str, payload: bytes, *, timeout_s: float | None = None) -> bytes:
-        problem = Problem(status=503, code="unavailable", title="Cannot decide right now")
-        return msgspec.json.encode(Reply(problem=problem))
 
-    host.post.request = unavailable  # type: ignore[method-assign]
-    await (await host.deliver())
-    assert 30.0 == pytest.approx(asyncio.get_running_loop().time(), abs=1.0)
+async def test_a_job_that_nobody_lets_us_claim_is_given_back_when_stopping(host: Host) -> None:
+    """Another executor may take it; its slot is free again."""
+    host.is_deaf = True
+    serving = await host.deliver()
+    await asyncio.sleep(1.0)
+    host.executor.stop()
+    await serving
     assert 1 == host.mailbox.unsettled
+    assert 2 == host.executor._slots._value
+
+
+async def test_a_job_that_is_delivered_again_while_it_is_claimed_is_given_back(host: Host) -> None:
+    """Whether that claim succeeds is not known yet."""
+    host.claim_takes_s = 4.0
+    serving = await host.deliver()
+    await asyncio.sleep(1.0)
+    await (await host.deliver())
+    assert 2 == host.mailbox.unsettled
+    assert (HELD,) == host.vouches_for(HELD)
+    await serving
+    assert ["w-1"] == host.pool.asked
+
+
+async def test_a_job_that_is_delivered_again_starts_no_second_process(host: Host) -> None:
+    """Were it claimed again, the answer might tell of our lease, and come after its tenure has ended."""
+    serving = await host.deliver()
+    await asyncio.sleep(0.15)  # virtual: it is claimed, and not settled yet
+    assert ["w-1"] == list(host.executor._tenures)
+    host.claim_takes_s = 2.0
+    again = await host.deliver()
+    await serving
+    await again
+    assert ["w-1"] == host.pool.asked
+    assert 0 == host.mailbox.unsettled
     assert 2 == host.executor._slots._value
 
 

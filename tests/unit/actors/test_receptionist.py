@@ -12,7 +12,7 @@ from lastword.actors.registrar import Registrar
 from lastword.bus import Unavailable, decode_record
 from lastword.contracts.events import Cancelled, Event, Succeeded
 from lastword.contracts.messages import Accepted, Cancel, Claim, Definition, Problem, Reply, Start
-from lastword.contracts.records import Entry
+from lastword.contracts.records import Entry, Record
 from lastword.contracts.statuses import Status
 from tests.samples import event_of, second
 from tests.unit.actors.fakes import FakeLog, counted, fresh_metrics, now
@@ -91,6 +91,33 @@ def _problem(reply: Reply) -> Problem:
 
 
 # Start
+
+
+async def test_a_start_that_was_overtaken_before_it_was_acknowledged_makes_one_workflow(
+    lobby: Lobby,
+) -> None:
+    """An executor may have claimed it while the acknowledgement was lost; its id is ours all the same."""
+
+    def claimed(record: Record) -> Record:
+        return msgspec.structs.replace(record, status=Status.RUNNING, version=2, event="claim")
+
+    lobby.log.overtaker = claimed
+    accepted = _accepted(await lobby.start())
+    assert (True, Status.PENDING) == (accepted.created, accepted.record.status)
+    assert {accepted.record.id} == {entry.record.id for entry in lobby.log.entries}
+
+
+async def test_a_cancel_that_was_overtaken_before_it_was_acknowledged_was_accepted(lobby: Lobby) -> None:
+    """The process ended at once: whoever asked for that is not told that nothing was cancelled."""
+    workflow_id = await lobby.started()
+    await lobby.claim(workflow_id)
+
+    def ended(record: Record) -> Record:
+        return msgspec.structs.replace(record, status=Status.CANCELLED, version=4, event="outcome")
+
+    lobby.log.overtaker = ended
+    accepted = _accepted(await lobby.cancel(workflow_id))
+    assert (True, Status.CANCELLING) == (accepted.created, accepted.record.status)
 
 
 async def test_a_good_start_makes_a_pending_workflow(lobby: Lobby) -> None:
