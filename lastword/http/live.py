@@ -18,6 +18,7 @@ from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.params import FromPath
 
 from lastword.bus.exceptions import BusError
+from lastword.http.access import Access, principal_of
 from lastword.http.channels import Channel
 from lastword.http.hub import Hub
 from lastword.http.limits import Turnstile
@@ -52,6 +53,7 @@ CLOSE_CODES: Final = {
     "feature_off": 4003,
     "unknown_workflow": 4004,
     "invalid_parameter": 4400,
+    "token_in_url": 4400,
     "unavailable": 1013,
     "stopping": 4200,
 }
@@ -107,6 +109,7 @@ class LiveRoutes:
         outputs: Outputs,
         settings: HttpSettings,
         turnstile: Turnstile,
+        access: Access,
     ) -> None:
         self._hub = hub
         self._reader = reader
@@ -114,6 +117,7 @@ class LiveRoutes:
         self._outputs = outputs
         self._settings = settings
         self._turnstile = turnstile
+        self._access = access
 
     def handlers(self) -> list[HTTPRouteHandler | ASGIRouteHandler]:
         """Return the endpoints for Litestar."""
@@ -220,8 +224,9 @@ class LiveRoutes:
                 await stream.open(channel)
             except (Refusal, BusError):  # it changed since it was prepared; the client comes back and is told
                 channel.finish(CLOSE_CODES["unavailable"])
-            while (await receive())["type"] != "http.disconnect":
-                pass
+            with self._access.showing(principal_of(scope), channel):
+                while (await receive())["type"] != "http.disconnect":
+                    pass
         finally:
             stream.close()
 
@@ -253,9 +258,10 @@ class LiveRoutes:
                 await stream.open(channel)
             except (Refusal, BusError) as error:  # it changed since it was prepared
                 channel.finish(CLOSE_CODES["unavailable"], str(error)[:100])
-            while (message := await receive())["type"] == "websocket.receive":
-                text = message.get("text")
-                await stream.hear(text if text is not None else message.get("bytes") or b"")
+            with self._access.showing(principal_of(scope), channel):
+                while (message := await receive())["type"] == "websocket.receive":
+                    text = message.get("text")
+                    await stream.hear(text if text is not None else message.get("bytes") or b"")
         except OSError:  # the client went away while it was being told something
             pass
         finally:

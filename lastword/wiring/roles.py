@@ -26,6 +26,7 @@ __all__ = [
     "ROLES",
     "Role",
     "bus_settings",
+    "check_doors",
     "open_bus_as",
     "prepare",
     "rebuild",
@@ -76,6 +77,15 @@ async def prepare(settings: Settings) -> None:
     await upgrade(database_url(settings.storage, settings.data))
     async with open_bus_as(User.SUPERVISOR, settings, new_workflow_id("prepare")) as bus:
         await ensure_streams(bus, partitions=settings.supervisor.partitions)
+
+
+async def check_doors(settings: Settings) -> None:
+    """Raise `InsecureBind` where strangers could command: before anything listens, and once for all edges."""
+    from lastword.http.access import check_bind
+    from lastword.storage import TokenStore, open_database
+
+    async with open_database(settings.storage, settings.data) as database:
+        check_bind(settings.http, has_tokens=bool(await TokenStore(database).all()))
 
 
 async def rebuild(settings: Settings) -> int:

@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from lastword.contracts.views import ClientConfig
+from lastword.http.access import Access
 from lastword.http.app import create_app
 from lastword.http.hub import Hub
 from lastword.http.operations import Catalogue
@@ -78,6 +79,7 @@ async def make_edge(
     stale_after_s: float = 9.0,
     attach: bool = True,
     headers: dict[str, str] | None = None,
+    access: Access | None = None,
     **given: Any,
 ) -> AsyncGenerator[Edge, None]:
     """Run an edge over `world`; `given` are its settings."""
@@ -97,6 +99,7 @@ async def make_edge(
         lists=FakeLists(world),
         registry=CollectorRegistry(),
         ui=ui or Path("does-not-exist"),
+        access=access,
     )
     if attach:
         world.attach(hub)
