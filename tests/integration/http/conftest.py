@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from litestar import Litestar
 from prometheus_client import CollectorRegistry
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
@@ -42,7 +43,10 @@ CONFIG = ClientConfig(
 class Edge:
     """One edge, and a client for it."""
 
-    def __init__(self, world: World, hub: Hub, server: EdgeServer, client: httpx.AsyncClient) -> None:
+    def __init__(
+        self, world: World, hub: Hub, server: EdgeServer, client: httpx.AsyncClient, app: Litestar
+    ) -> None:
+        self.app = app
         self.world = world
         self.hub = hub
         self.server = server
@@ -107,7 +111,7 @@ async def make_edge(
         open_edge(app, hub=hub, settings=settings) as server,
         httpx.AsyncClient(base_url=server.url, headers=headers, trust_env=False, verify=PLAIN) as client,
     ):
-        yield Edge(world, hub, server, client)
+        yield Edge(world, hub, server, client, app)
 
 
 @pytest.fixture
