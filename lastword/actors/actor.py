@@ -60,7 +60,9 @@ class Actor(ABC, Generic[M]):
     async def _attend(self, letter: Letter[M], earlier: "asyncio.Task[None] | None") -> None:
         if earlier is not None:
             await asyncio.wait({earlier})
-        bind_contextvars(actor=self.name, subject=letter.subject)  # this task's own, which ends with the letter
+        bind_contextvars(
+            actor=self.name, subject=letter.subject
+        )  # this task's own, which ends with the letter
         try:
             await self.handle(letter)
         except Refused as why:

@@ -129,6 +129,7 @@ TALK: Final[Mapping[str, Talk]] = {
     f"{inbox(_A)}.>": Talk(says=(_X,), hears=(_A,)),
     f"{inbox(_E)}.>": Talk(says=(_S, _A), hears=(_E,)),
     f"{inbox(_O)}.>": Talk(says=(_S, _A), hears=(_O,)),
+    f"{inbox(User.SYSTEM)}.>": Talk(hears=(User.SYSTEM,)),
     "_INBOX.>": Talk(says=(_S, _X, _A)),  # an administrator's, who needs no grant to hear them
     # Large results: an object store's pieces, and what describes them.
     f"$O.{subjects.RESULT_BUCKET}.C.*": Talk(says=(_X,)),

@@ -1,7 +1,8 @@
 """The audit trail: one line of the log for whatever was meant to change something, carried out or not.
 
 The gate writes it, so no route can forget to.  `action` is the operation's name in the API's description; a
-request that was refused before it was routed is named by its method and path.
+request that was refused before it was routed is named by its method and path.  `by` is the name of the token,
+`via` its id, which `lastword auth list` shows as well.
 """
 
 import re
@@ -42,8 +43,8 @@ def record(scope: Any, *, request_id: str, status: int, location: str = "") -> N
         action=action,
         outcome=status,
         by=principal.name if principal is not None else "anonymous",
-        role=principal.role.value if principal is not None else None,
-        credential=principal.token if principal is not None else None,
+        rights=principal.role.value if principal is not None else None,
+        via=principal.token if principal is not None else None,
         address=client[0] if client else None,
         request=request_id,
         **({"workflow": workflow[:SHOWN]} if workflow else {}),
