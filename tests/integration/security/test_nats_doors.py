@@ -130,6 +130,7 @@ async def test_an_answer_never_lands_outside_an_inbox(nats_server: NatsServer, b
         await operator.client.publish(subjects.command("cancel"), command, reply=subjects.log("w-1"))
         async with asyncio.timeout(10):
             await handled.wait()
+        assert b"lastword-supervisor" in await operator.request("$SRV.PING", b"")  # as `nats micro ls` asks
         answer = await operator.request(subjects.command("cancel"), command)
         assert b"unknown_workflow" in answer
         await supervisor.barrier()
