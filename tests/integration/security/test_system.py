@@ -28,6 +28,7 @@ def guarded(tmp_path: Path) -> Iterator[System]:
         system.destroy()
 
 
+@pytest.mark.timeout(120)
 def test_tokens_come_and_go_while_it_runs_and_leave_no_trace(
     guarded: System, capsys: pytest.CaptureFixture[str]
 ) -> None:
