@@ -58,7 +58,7 @@ def create(session: Session, /, name: str, role: Literal["viewer", "operator"], 
         return await store.create(name, role, by=_user(), now=now, expires_at=until)
 
     made, text = _run(session, work)
-    session.out.print(text)
+    session.out.print(text, soft_wrap=True)
     ends = f"until {_at(until)}" if until is not None else "until it is revoked"
     session.err.print(
         f"Token {made.id} for {inert(name)}, {role}, {ends}. It is not shown again; pass it as "

@@ -193,6 +193,13 @@ class Access:
 
     def bearer(self, token: str) -> Principal | None:
         """Return whose token it is, while it is worth something."""
+        return self._standing(self._find(token))
+
+    def recalls(self, token: str) -> bool:
+        """Tell whether it is a token, or was one before it ended: nobody has guessed it."""
+        return self._find(token) is not None
+
+    def _find(self, token: str) -> _Known | None:
         digest = _digest(token)
         parts = token.split("_", 2)
         candidates: Sequence[_Known] = tuple(self._own.values())
@@ -202,7 +209,7 @@ class Access:
         for known in candidates:  # all of them, in the same time whichever it is
             if hmac.compare_digest(known.digest, digest):
                 found = known
-        return self._standing(found)
+        return found
 
     def session(self, cookie: str) -> Principal | None:
         """Return whose session a `Cookie` header names, while it and its token are worth something."""

@@ -28,7 +28,7 @@ from lastword.http.live import CLOSE_CODES, RAW_SEND, close, deny
 from lastword.http.metrics import OTHER, EdgeMetrics
 from lastword.http.problems import Refusal, refuse
 from lastword.http.settings import HttpSettings
-from lastword.http.trail import record, request_id_of
+from lastword.http.trail import REQUEST_ID, record, request_id_of
 
 __all__ = ["Gate"]
 
@@ -82,10 +82,9 @@ class Gate:
         path: str = scope["path"]
         is_socket = scope["type"] == "websocket"
         method: str = "GET" if is_socket else scope["method"]
-        request_id = ""
         if method not in SAFE:
-            request_id = request_id_of(scope)
-            send = _naming(send, request_id)
+            scope[REQUEST_ID] = request_id_of(scope)
+            send = _naming(send, scope[REQUEST_ID])
         try:
             self._check_names(asked.get(b"host"), origin)
             if origin is not None and not is_socket:
@@ -99,11 +98,9 @@ class Gate:
                 return
             self._check_rights(scope, role, method, path)
         except Refusal as refusal:
-            await self._refuse(scope, receive, send, refusal, request_id)
+            await self._refuse(scope, receive, send, refusal)
             return
-        status, location = await self._pass(scope, receive, send, method, path, started)
-        if request_id:
-            record(scope, request_id=request_id, status=status, location=location)
+        await self._pass(scope, receive, send, method, path, started)
 
     def _identify(self, scope: Scope, asked: Mapping[bytes, bytes], method: str) -> Role | None:
         """Write into the scope who asks, and return what they may do."""
@@ -115,9 +112,7 @@ class Gate:
         scope[PRINCIPAL] = principal
         return role
 
-    async def _refuse(
-        self, scope: Scope, receive: Receive, send: Send, refusal: Refusal, request_id: str
-    ) -> None:
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> None:
         """Answer with a problem, or, where a page could not read it, by a close code."""
         is_socket = scope["type"] == "websocket"
         code = CLOSE_CODES.get(refusal.body.code) if is_socket else None
@@ -127,17 +122,15 @@ class Gate:
         await deny(scope, send, refusal)
         method = "GET" if is_socket else scope["method"]
         self._metrics.count(_known_method(method), OTHER, refusal.body.status, None)
-        if request_id:
-            record(scope, request_id=request_id, status=refusal.body.status)
+        record(scope, status=refusal.body.status)
 
     async def _pass(
         self, scope: Scope, receive: Receive, send: Send, method: str, path: str, started: float
-    ) -> tuple[int, str]:
-        """Hand a request on; return the answer's status, and the `Location` of what was made."""
+    ) -> None:
         scope[RAW_SEND] = send
         if scope["type"] == "websocket":
             await self._app(scope, receive, send)
-            return 101, ""
+            return
         if method == "HEAD" and not path.startswith(STREAMS):
             scope = {**scope, "method": "GET"}  # the server leaves the body out by its own copy
         status, location = 500, ""
@@ -156,7 +149,7 @@ class Gate:
             route = scope.get("path_template") or OTHER
             took_s = None if path.startswith(STREAMS) else time.perf_counter() - started
             self._metrics.count(_known_method(method), str(route), status, took_s)
-        return status, location
+            record(scope, status=status, location=location)
 
     async def _fast(self, scope: Scope, send: Send, path: str, started: float) -> bool:
         """Answer a GET of one workflow from memory; return whether it was."""

@@ -72,8 +72,9 @@ class Identity:
         principal = self._access.bearer(token)
         if principal is None:
             self._right.pop(mark, None)
-            self._guesses.take(address)
-            log.warning("access.refused", address=address)
+            if not self._access.recalls(token):  # who goes on with one that has ended guesses nothing
+                self._guesses.take(address)
+                log.warning("access.refused", address=address)
         elif mark not in self._right:
             if len(self._right) >= REMEMBERED:
                 del self._right[next(iter(self._right))]

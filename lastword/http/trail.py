@@ -14,10 +14,12 @@ import structlog
 
 from lastword.http.access import principal_of
 
-__all__ = ["record", "request_id_of"]
+__all__ = ["REQUEST_ID", "record", "request_id_of"]
 
 log = structlog.get_logger(__name__)
 
+REQUEST_ID: Final = "lastword.request"
+"""The key in a scope of the name by which a request is found in the log; missing where nothing may change."""
 _GIVEN: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 SHOWN: Final = 120  # characters of a path
 
@@ -30,8 +32,13 @@ def request_id_of(scope: Any) -> str:
     return secrets.token_hex(8)
 
 
-def record(scope: Any, *, request_id: str, status: int, location: str = "") -> None:
-    """Say who asked for what, from where, and what came of it; `location` is what was made, if anything."""
+def record(scope: Any, *, status: int, location: str = "") -> None:
+    """Say who asked for what, from where, and what came of it; `location` is what was made, if anything.
+
+    A request that was to change nothing, and so has no `REQUEST_ID`, leaves no line.
+    """
+    if REQUEST_ID not in scope:
+        return
     principal = principal_of(scope)
     handler = scope.get("route_handler")
     action = getattr(handler, "name", None) or f"{scope['method'][:10]} {scope['path'][:SHOWN]}"
@@ -46,6 +53,6 @@ def record(scope: Any, *, request_id: str, status: int, location: str = "") -> N
         rights=principal.role.value if principal is not None else None,
         via=principal.token if principal is not None else None,
         address=client[0] if client else None,
-        request=request_id,
+        request=scope[REQUEST_ID],
         **({"workflow": workflow[:SHOWN]} if workflow else {}),
     )

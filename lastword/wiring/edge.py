@@ -149,7 +149,7 @@ async def run_fed_edge(
         await EdgeFeeds(status_log, hub, catalogue, Metrics(own)).open(bus, stack)
         await adopt_live(hub, store, status_log)
         access = Access(settings.http)
-        await stack.enter_async_context(_watching_tokens(access, TokenStore(database)))
+        await stack.enter_async_context(_watching_tokens(access, TokenStore(database), stop))
         app = create_app(
             settings=settings.http,
             config=_client_config(settings, canned_answers=canned_answers),
@@ -175,10 +175,20 @@ async def run_fed_edge(
 
 
 @asynccontextmanager
-async def _watching_tokens(access: Access, store: TokenStore) -> AsyncGenerator[None, None]:
+async def _watching_tokens(
+    access: Access, store: TokenStore, stop: asyncio.Event
+) -> AsyncGenerator[None, None]:
     """Know the tokens until the block is left; raise `DatabaseUnavailable` where they cannot be read."""
     access.learn(await store.all())
     watching = asyncio.create_task(TokenWatch(access, store).run(), name="tokens")
+
+    def end_edge(task: "asyncio.Task[None]") -> None:
+        """Rather no edge than one that heeds no revocation; it is started again."""
+        if not task.cancelled() and task.exception() is not None:
+            log.error("tokens.watch_failed", exc_info=task.exception())
+            stop.set()
+
+    watching.add_done_callback(end_edge)
     try:
         yield
     finally:

@@ -210,7 +210,9 @@ def test_guessing_is_slowed_and_locks_nobody_out() -> None:
     identity = Identity(access)
     here, there = {"client": ("192.0.2.1", 1)}, {"client": ("192.0.2.2", 1)}
     assert identity.bearer("right", here) is not None
+    access.learn([stored(revoked_at=START)])
     for number in range(GUESSES):
+        assert identity.bearer(TEXT, here) is None  # it has ended, and is no guess
         assert identity.bearer(f"wrong {number}", here) is None
     with pytest.raises(Refusal) as refused:
         identity.bearer("wrong", here)
