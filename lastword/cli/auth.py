@@ -1,6 +1,5 @@
 """`lastword auth`: who may use the HTTP API, and who may speak on NATS."""
 
-import asyncio
 import json
 import os
 import pwd
@@ -13,14 +12,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import click
 import msgspec
 
-from lastword.cli.edge import load_settings
-from lastword.cli.errors import BadUsage, CommandFailed, ProblemReport
+from lastword.cli.errors import BadUsage
 from lastword.cli.exits import Exit
 from lastword.cli.session import Session
+from lastword.cli.stored import ask_storage
 from lastword.telemetry.inert import inert
 
 if TYPE_CHECKING:
     from lastword.storage import StoredToken, TokenStore
+    from lastword.storage.settings import StorageSettings
 
 __all__ = ["auth"]
 
@@ -150,21 +150,13 @@ def nats(session: Session, /, folder: Path) -> Exit:
 
 def _run(session: Session, work: "Callable[[TokenStore], Awaitable[Any]]") -> Any:
     """Do `work` on the tokens of the database that the settings name; raise `CommandFailed`."""
-    from lastword.storage import DatabaseUnavailable, StorageError, TokenStore, open_database
+    from lastword.storage import TokenStore, open_database
 
-    settings = load_settings(session.environ, session.folder)
-
-    async def worked() -> Any:
-        async with open_database(settings.storage, session.folder / settings.data) as database:
+    async def worked(storage: "StorageSettings", data: Path) -> Any:
+        async with open_database(storage, data) as database:
             return await work(TokenStore(database))
 
-    try:
-        return asyncio.run(worked())
-    except StorageError as error:
-        problem = ProblemReport(code="tokens", title="The tokens cannot be changed", detail=str(error))
-        failure = CommandFailed(problem)
-        failure.exit = Exit.UNREACHABLE if isinstance(error, DatabaseUnavailable) else Exit.USAGE
-        raise failure from error
+    return ask_storage(session, worked, code="tokens", title="The tokens cannot be changed")
 
 
 def _span(text: str) -> timedelta:
