@@ -97,6 +97,10 @@ e2e: $(READY) $(UI) ## Drive the whole system with a real browser
 model: $(READY) ## Visit every state of the model in Promela, and hunt the faults planted in it
 	$(BIN)/python -m tests.model.report
 
+.PHONY: audit
+audit: $(READY) ## Audit the dependencies: pins, licences, and known vulnerabilities where one can ask
+	$(BIN)/python -m tools.audit
+
 .PHONY: bench
 bench: $(READY) ## Measure how fast the truth is told, against the floor of the same run
 	$(BIN)/python -m bench
@@ -107,9 +111,10 @@ bench: $(READY) ## Measure how fast the truth is told, against the floor of the 
 frontend: $(UI) ## Build the browser app into the package
 
 .PHONY: build
-build: $(READY) $(UI) ## Build the source distribution and the wheel into dist/
+build: $(READY) $(UI) ## Build the source distribution, the wheel and the bill of materials into dist/
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
+	$(BIN)/python -m tools.bill dist/lastword.cdx.json
 
 .PHONY: generate
 generate: $(READY) ## Write again what is derived from the contracts

@@ -30,7 +30,7 @@ __all__ = ["BadSetting", "LlmSettings", "LogSettings", "Settings", "read_setting
 PREFIX = "LASTWORD_"
 OWN_VARIABLES = frozenset({"LASTWORD_URL", "LASTWORD_TOKEN", "LASTWORD_CONFIG"})
 """Variables of the command line, not of the settings."""
-LISTS = frozenset({"serve", "allowed_hosts", "allowed_origins"})
+LISTS = frozenset({"serve", "allowed_hosts", "allowed_origins", "trusted_proxies"})
 """Settings that a variable gives as words between commas."""
 
 

@@ -21,7 +21,7 @@ from lastword.contracts.moves import EVENTS, MOVES, Moves
 from lastword.contracts.schemas import json_schema
 from lastword.contracts.statuses import Status
 from lastword.telemetry.reference import metrics_page
-from tools import generate_promela, generate_typescript, settings_reference
+from tools import generate_promela, generate_typescript, permissions_reference, settings_reference
 
 __all__ = ["FILES", "main", "render_diagram", "render_schema", "splice", "stale"]
 
@@ -71,6 +71,7 @@ FILES: Final[Mapping[Path, Callable[[], str]]] = {
     generate_typescript.TARGET: generate_typescript.render,
     generate_promela.TARGET: generate_promela.render,
     settings_reference.TARGET: settings_reference.render,
+    permissions_reference.TARGET: permissions_reference.render,
     ROOT / "docs" / "reference" / "cli.md": cli_page,
     ROOT / "docs" / "reference" / "metrics.md": metrics_page,
 }

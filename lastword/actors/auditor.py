@@ -32,7 +32,6 @@ __all__ = ["Auditor"]
 
 log = structlog.get_logger(__name__)
 
-DISCONNECTS: Final = "$SYS.ACCOUNT.*.DISCONNECT"
 CLOSED_BY_CLIENT: Final = "Client Closed"
 """The server's reason when a process ends, however it ends; a cut link shows up as another reason, later."""
 
@@ -155,7 +154,7 @@ async def _hearing_disconnects(system: Bus | None, examiner: Examiner) -> AsyncG
         if event.get("reason") == CLOSED_BY_CLIENT:
             examiner.hear_disconnect(str(event.get("client", {}).get("name", "")))
 
-    subscription = await system.client.subscribe(DISCONNECTS, cb=hear)
+    subscription = await system.client.subscribe(subjects.DISCONNECTS, cb=hear)
     try:
         yield
     finally:

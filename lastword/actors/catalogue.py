@@ -4,6 +4,7 @@ A schema comes from whoever wrote the definition.  One that is no JSON Schema, o
 in it, makes the definition a broken one: nobody's inputs can be judged by it, and nothing is ever fetched.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from itertools import islice
@@ -38,6 +39,8 @@ class Catalogue:
         self._known: dict[str, Definition] = {}
         self._validators: dict[str, Draft202012Validator] = {}
         self._decoder = msgspec.json.Decoder(Definition)
+        self.changed = asyncio.Event()
+        """Set when something is announced; whoever waits clears it."""
 
     @asynccontextmanager
     async def open(self, bus: Bus) -> AsyncGenerator[None, None]:
@@ -62,6 +65,11 @@ class Catalogue:
         """The names of everything that can be started, in order."""
         return tuple(sorted(name for name, definition in self._known.items() if definition.kind != "broken"))
 
+    @property
+    def announced(self) -> tuple[str, ...]:
+        """The names of everything that executors have announced, what is broken included."""
+        return tuple(sorted(self._known))
+
     def define(self, definition: Definition) -> None:
         """Take a definition in, instead of an older one of the same name."""
         why = _fault(definition.input_schema)
@@ -70,6 +78,7 @@ class Catalogue:
             definition = msgspec.structs.replace(definition, kind="broken", error=error)
             log.warning("definition.broken", definition=definition.name, error=error)
         self._known[definition.name] = definition
+        self.changed.set()
         self._validators.pop(definition.name, None)
 
     def check(self, definition: Definition, inputs: dict[str, Any]) -> tuple[FieldError, ...]:

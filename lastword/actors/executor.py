@@ -26,6 +26,7 @@ from lastword.actors.courier import Courier
 from lastword.actors.exceptions import Postponed
 from lastword.actors.heart import Heart
 from lastword.actors.keep import keep
+from lastword.actors.queues import job_queue
 from lastword.actors.settings import DefinitionSettings, ExecutorSettings
 from lastword.actors.tenure import Tenure, WhyEnded
 from lastword.bus import (
@@ -34,7 +35,6 @@ from lastword.bus import (
     JetStreamMailbox,
     Letter,
     Outputs,
-    PullConsumer,
     StatusLog,
     Unavailable,
     decode_record,
@@ -45,6 +45,7 @@ from lastword.child.protocol import Description, Target, Work
 from lastword.contracts import subjects
 from lastword.contracts.ids import new_workflow_id
 from lastword.contracts.messages import Answer, Claim, Definition, Held, Job, Problem, Question
+from lastword.contracts.permissions import is_inbox
 from lastword.contracts.records import Entry
 from lastword.contracts.statuses import LIVE
 from lastword.telemetry.metrics import Metrics
@@ -231,14 +232,7 @@ class Executor:
 
     async def _take_jobs(self, name: str) -> None:
         """Take jobs of one definition while a slot is free; what comes too many is handed back at once."""
-        consumer = PullConsumer(
-            self._bus,
-            stream=subjects.JOB_STREAM,
-            durable=f"job-{name}",
-            subject=subjects.job(name),
-            batch=1,
-        )
-        jobs = JetStreamMailbox(consumer, msgspec.json.Decoder(Job))
+        jobs = JetStreamMailbox(job_queue(self._bus, name, made_elsewhere=True), msgspec.json.Decoder(Job))
         async with aclosing(aiter(jobs)) as letters:
             await self._free_slot()
             async for letter in letters:
@@ -456,6 +450,9 @@ class Executor:
         decoder = msgspec.json.Decoder(Question)
 
         async def hear(message: Msg) -> None:
+            if not is_inbox(message.reply):
+                log.warning("question.answer_misdirected")
+                return
             try:
                 answer = self._vouch(decoder.decode(message.data))
                 await message.respond(msgspec.json.encode(answer))

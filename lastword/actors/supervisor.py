@@ -26,6 +26,7 @@ from lastword.actors.exceptions import Postponed, Refused
 from lastword.actors.keep import keep
 from lastword.actors.ports import Post
 from lastword.actors.projector import Projector
+from lastword.actors.queues import job_queue
 from lastword.actors.receptionist import Receptionist
 from lastword.actors.registrar import Registrar
 from lastword.actors.settings import SupervisorSettings
@@ -211,7 +212,8 @@ class Supervisor:
             tasks.create_task(keep("projection", self._projector.run), name="projection")
             tasks.create_task(keep("commands", self._answer_commands), name="commands")
             tasks.create_task(keep("streams", self._restore_streams), name="streams")
-            tasks.create_task(keep("queues", self._measure_queues), name="queues")
+            tasks.create_task(keep("queues", self._make_queues), name="queues")
+            tasks.create_task(keep("queue lengths", self._measure_queues), name="queue lengths")
 
     async def _restore_streams(self) -> None:
         """After each reconnect, make again what a restarted server has lost: streams kept in memory."""
@@ -221,6 +223,27 @@ class Supervisor:
             await back.wait()
             back.clear()
             await ensure_streams(self._bus, partitions=self._settings.partitions)
+
+    async def _make_queues(self) -> None:
+        """Make the queue of each definition that is announced: executors may only take from it."""
+        changed = self._catalogue.changed
+        made: set[str] = set()
+
+        def begin_anew() -> None:  # the server may have lost its data
+            made.clear()
+            changed.set()
+
+        self._bus.on_reconnect.append(begin_anew)
+        try:
+            while True:
+                changed.clear()
+                for name in self._catalogue.announced:
+                    if name not in made:
+                        await job_queue(self._bus, name).ensure()
+                        made.add(name)
+                await changed.wait()
+        finally:
+            self._bus.on_reconnect.remove(begin_anew)
 
     async def _measure_queues(self) -> None:
         """Count the jobs that wait, by definition, as often as metrics are told."""

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from lastword.bus.accounts import Credentials, Login, write_nkeys
     from lastword.bus.commands import CommandClient, serve_commands
     from lastword.bus.connection import Bus, open_bus
     from lastword.bus.exceptions import (
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from lastword.bus.mailbox import JetStreamMailbox, Letter, Mailbox
     from lastword.bus.outputs import MAX_INLINE_RESULT, Outputs
     from lastword.bus.pull import PullConsumer
-    from lastword.bus.server import Credentials, EmbeddedServer, Login, read_embedded
+    from lastword.bus.server import EmbeddedServer, read_embedded
     from lastword.bus.settings import BusSettings
     from lastword.bus.streams import ensure_streams
 
@@ -68,9 +69,15 @@ __all__ = [
     "open_bus",
     "read_embedded",
     "serve_commands",
+    "write_nkeys",
 ]
 
 _NAMES: Final = {
+    "accounts": (
+        "Credentials",
+        "Login",
+        "write_nkeys",
+    ),
     "commands": (
         "CommandClient",
         "serve_commands",
@@ -114,9 +121,7 @@ _NAMES: Final = {
     ),
     "pull": ("PullConsumer",),
     "server": (
-        "Credentials",
         "EmbeddedServer",
-        "Login",
         "read_embedded",
     ),
     "settings": ("BusSettings",),

@@ -22,6 +22,7 @@ from lastword.bus.connection import TRANSIENT, Bus
 from lastword.bus.exceptions import BusError, Unavailable
 from lastword.contracts import subjects
 from lastword.contracts.messages import Cancel, Claim, Problem, Reconcile, Reply, Start
+from lastword.contracts.permissions import is_inbox
 
 __all__ = ["CommandClient", "Handler", "serve_commands"]
 
@@ -126,6 +127,9 @@ def _endpoint(
                 "Nats-Service-Error": reply.problem.title,
                 "Nats-Service-Error-Code": str(reply.problem.status),
             }
+        if not is_inbox(request._msg.reply):  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  no public way
+            log.warning("command.answer_misdirected", verb=verb)
+            return
         try:
             await request.respond(msgspec.json.encode(reply), headers=headers)
         except TRANSIENT:

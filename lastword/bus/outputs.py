@@ -45,13 +45,17 @@ class Outputs:
 
     async def keep_result(self, workflow_id: str, lease: int, result: bytes) -> ResultReference:
         """Store a large result, the same under the same name however often; return where it lies."""
-        name = f"{workflow_id}.{lease}.json"
+        reference = ResultReference(
+            name=f"{workflow_id}.{lease}.json", size=len(result), digest=_digest(result)
+        )
         try:
             bucket = await self._bucket()
-            await heeding(bucket.put(name, result))
+            if await self._holds(bucket, reference):  # putting it again would need the right to purge
+                return reference
+            await heeding(bucket.put(reference.name, result))
         except (nats.js.errors.Error, *TRANSIENT) as error:
             raise Unavailable("the result bucket", type(error).__name__) from error
-        return ResultReference(name=name, size=len(result), digest=_digest(result))
+        return reference
 
     async def result(self, reference: ResultReference) -> bytes:
         """Return a large result's JSON; raise `LookupError` where it is gone or another, or `Unavailable`."""
@@ -66,6 +70,13 @@ class Outputs:
         if _digest(result) != reference.digest:  # another one, under the same name
             raise LookupError(reference.name)
         return result
+
+    async def _holds(self, bucket: ObjectStore, reference: ResultReference) -> bool:
+        try:
+            info = await heeding(bucket.get_info(reference.name))
+        except nats.js.errors.NotFoundError:
+            return False
+        return info.digest == reference.digest and info.size == reference.size
 
     async def _bucket(self) -> ObjectStore:
         return await heeding(self._bus.js.object_store(subjects.RESULT_BUCKET))

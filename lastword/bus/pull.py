@@ -85,7 +85,9 @@ class PullConsumer:
         batch: int = 64,
         exclusive: bool = False,
         from_now: bool = False,
+        made_elsewhere: bool = False,
     ) -> None:
+        """Take what to consume; with `made_elsewhere`, wait until another has made the consumer."""
         self._bus = bus
         self._stream = stream
         self._durable = durable
@@ -95,6 +97,7 @@ class PullConsumer:
         self._batch = batch
         self._exclusive = exclusive
         self._from_now = from_now
+        self._made_elsewhere = made_elsewhere
         self._queue: asyncio.Queue[tuple[int, Msg]] = asyncio.Queue()
         self._generation = 0
         self._subscription: Subscription | None = None
@@ -106,6 +109,9 @@ class PullConsumer:
 
     async def ensure(self) -> None:
         """Create or update the consumer; raise `Unavailable` or `StreamMismatch`."""
+        if self._made_elsewhere:
+            await self._find()
+            return
         config: dict[str, Any] = {
             "durable_name": self._durable,
             "name": self._durable,
@@ -131,6 +137,12 @@ class PullConsumer:
             if error.get("code") == 503 or error.get("err_code") == 10059:  # 10059: no such stream, yet
                 raise Unavailable(f"consumer {self._durable}", error.get("description", ""))
             raise StreamMismatch(self._stream, f"consumer {self._durable}: {error.get('description')}")
+
+    async def _find(self) -> None:
+        """Raise `Unavailable` until the consumer is there."""
+        info = await self._bus.ask_api(f"CONSUMER.INFO.{self._stream}.{self._durable}")
+        if "error" in info:
+            raise Unavailable(f"consumer {self._durable}", info["error"].get("description", ""))
 
     async def __aiter__(self) -> AsyncGenerator[Delivered, None]:
         """Yield messages for ever; unsubscribe when the iteration is closed."""

@@ -1,9 +1,11 @@
 """The embedded nats-server: for a laptop, and for tests.
 
-Its data and its users' passwords stay in the data folder between runs.  The account's default user
-(`no_auth_user`) may only listen, so `nats sub 'lastword.status.>'` works without credentials while a
-stranger's publish moves nothing.  Records are synced to disk before they are acknowledged
-(`sync_interval: always`): on one node there is no other copy.
+Its data and its users' passwords stay in the data folder between runs; what each user may do is generated
+from `contracts.permissions`.  The account's default user (`no_auth_user`) is the viewer, who may only listen,
+so `nats sub 'lastword.status.>'` works without credentials while a stranger's publish moves nothing.
+
+Records are synced to disk before they are acknowledged (`sync_interval: always`): on one node there is no
+other copy.
 
 The process gets a session of its own, so that Ctrl-C in the terminal reaches it only after the actors have
 said goodbye, and a death signal, so that it never outlives whoever started it.
@@ -14,7 +16,6 @@ import ctypes
 import fcntl
 import json
 import os
-import secrets
 import shutil
 import signal
 import socket
@@ -23,41 +24,21 @@ import sysconfig
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
+from lastword.bus.accounts import Credentials, read_credentials, render_accounts, write_private
 from lastword.bus.exceptions import ServerFailed
 from lastword.bus.settings import BusSettings
 
-__all__ = ["Credentials", "EmbeddedServer", "Login", "read_embedded"]
+__all__ = ["EmbeddedServer", "read_embedded"]
 
 READY_S: Final = 15.0  # seconds; 0.03 is usual, a large store on a slow disk takes longer
 STOP_S: Final = 5.0  # seconds between SIGTERM and SIGKILL
-LISTEN_ONLY: Final = ("lastword.status.>", "lastword.progress.>", "lastword.pulse.>")
-"""What the viewer may subscribe to; it may publish nothing. Not `_INBOX.>`: it would hear others' answers."""
-
 PR_SET_PDEATHSIG: Final = 1
 _prctl: Final[Any] = getattr(ctypes.CDLL(None), "prctl", None)  # Linux alone has it; loaded before any fork
-
-
-class Login(NamedTuple):
-    """A user of the embedded server."""
-
-    user: str
-    password: str
-
-
-class Credentials(Struct, frozen=True, kw_only=True):
-    """The embedded server's users, kept in `nats/credentials.json` (mode 0600)."""
-
-    actor: Login
-    """May do all that actors do."""
-    viewer: Login
-    """May listen; also whoever gives no credentials."""
-    system: Login
-    """Sees the server's own events."""
 
 
 class _Running(Struct, frozen=True, kw_only=True):
@@ -88,7 +69,7 @@ class EmbeddedServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._spoken = 0
         self.port = 0
-        self.credentials = _credentials(self._folder)
+        self.credentials = read_credentials(self._folder)
 
     @property
     def url(self) -> str:
@@ -123,7 +104,7 @@ class EmbeddedServer:
             await self.stop()
             raise
         running = _Running(url=self.url, pid=process.pid)
-        _write_private(self._folder / "server.json", msgspec.json.encode(running).decode())
+        write_private(self._folder / "server.json", msgspec.json.encode(running).decode())
 
     async def _lock(self) -> int:
         """Lock the folder for the server, which inherits the lock: two would ruin each other's store.
@@ -151,7 +132,7 @@ class EmbeddedServer:
     def _spawn(self, lock: int) -> "subprocess.Popen[bytes]":
         configuration = self._folder / "nats.conf"
         port = self.port or _if_free(self._wanted_port)
-        _write_private(configuration, _configuration(self._folder, port, self.credentials))
+        write_private(configuration, _configuration(self._folder, port, self.credentials))
         for left in (*self._folder.glob("*.ports"), self._folder / "server.json"):  # by one that was killed
             left.unlink(missing_ok=True)
         with (self._folder / "nats.log").open("ab") as output:
@@ -213,10 +194,9 @@ def read_embedded(data_dir: Path) -> tuple[str, Credentials] | None:
         running = msgspec.json.decode((folder / "server.json").read_bytes(), type=_Running)
         if not _is_locked(folder):
             return None
-        credentials = msgspec.json.decode((folder / "credentials.json").read_bytes(), type=Credentials)
-    except (OSError, msgspec.DecodeError):
+        return running.url, read_credentials(folder)
+    except (OSError, msgspec.DecodeError, ServerFailed):
         return None
-    return running.url, credentials
 
 
 def _is_locked(folder: Path) -> bool:
@@ -229,63 +209,16 @@ def _is_locked(folder: Path) -> bool:
     return False
 
 
-def _credentials(folder: Path) -> Credentials:
-    """Read the users of an earlier run, or make new ones."""
-    path = folder / "credentials.json"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            return msgspec.json.decode(path.read_bytes(), type=Credentials)
-    except OSError as error:
-        raise ServerFailed("nats-server", f"the data folder cannot be used: {error}") from error
-    except msgspec.DecodeError as error:
-        why = f"{path} cannot be read ({error}); remove it, and new users are made"
-        raise ServerFailed("nats-server", why) from error
-    made = Credentials(
-        actor=Login("actor", secrets.token_urlsafe(24)),
-        viewer=Login("viewer", secrets.token_urlsafe(24)),
-        system=Login("system", secrets.token_urlsafe(24)),
-    )
-    _write_private(path, msgspec.json.encode(made).decode())
-    return made
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write for the owner's eyes only, whole or not at all."""
-    part = path.with_suffix(".part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    part.replace(path)
-
-
 def _configuration(folder: Path, port: int, users: Credentials) -> str:
     """Return what `nats.conf` says; port -1 is any free one."""
-    listen = ", ".join(json.dumps(subject) for subject in LISTEN_ONLY)
-    listening = f', permissions: {{ publish: {{ deny: [">"] }}, subscribe: {{ allow: [{listen}] }} }}'
     return f"""# Written by lastword at each start: changes are lost.
 server_name: lastword
 listen: "127.0.0.1:{port}"
 ports_file_dir: {json.dumps(str(folder))}
 max_payload: 1MB
 jetstream {{ store_dir: {json.dumps(str(folder))}, sync_interval: always }}
-accounts {{
-  SYS: {{ users: [ {_user(users.system)} ] }}
-  LASTWORD: {{
-    jetstream: enabled
-    users: [
-      {_user(users.actor)}
-      {_user(users.viewer, more=listening)}
-    ]
-  }}
-}}
-system_account: SYS
 no_auth_user: {json.dumps(users.viewer.user)}
-"""
-
-
-def _user(login: Login, more: str = "") -> str:
-    return f"{{ user: {json.dumps(login.user)}, password: {json.dumps(login.password)}{more} }}"
+{render_accounts(users.identities, administrators=(users.actor.identity,))}"""
 
 
 def _find_binary(given: str | None) -> str:

@@ -46,3 +46,5 @@ class BusSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """How long refused reports are kept as evidence."""
     system_url: str | None = None
     """URL with a user of the system account, for the server's disconnect events; unneeded when embedded."""
+    system_nkey_seed: str | None = None
+    """Path of a file with that user's nkey seed, instead of a user in `system_url` (unset: as `url`)."""

@@ -182,7 +182,7 @@ def _bucket_config(replicas: int) -> dict[str, Any]:
     """Return the object store for large results: the layout that every NATS client understands (ADR-20)."""
     bucket = subjects.RESULT_BUCKET
     return {
-        "name": f"OBJ_{bucket}",
+        "name": subjects.RESULT_OBJECTS,
         "subjects": [f"$O.{bucket}.C.>", f"$O.{bucket}.M.>"],
         "retention": "limits",
         "storage": "file",

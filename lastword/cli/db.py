@@ -1,8 +1,8 @@
 """`lastword db`: the database's revision, and its contents."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +10,10 @@ from lastword.cli.edge import load_settings
 from lastword.cli.errors import CommandFailed, ProblemReport
 from lastword.cli.exits import Exit
 from lastword.cli.session import Session
+from lastword.cli.stored import ask_storage
+
+if TYPE_CHECKING:
+    from lastword.storage.settings import StorageSettings
 
 __all__ = ["db"]
 
@@ -95,18 +99,9 @@ async def _revision(url: str) -> str | None:
 
 def _run(session: Session, work: Callable[[str], Awaitable[Any]]) -> Any:
     """Do `work` on the database that the settings name; raise `CommandFailed` where it cannot be used."""
-    from lastword.storage import DatabaseUnavailable, StorageError, database_url
+    from lastword.storage import database_url
 
-    settings = load_settings(session.environ, session.folder)
-    url = database_url(settings.storage, session.folder / settings.data)
+    def worked(storage: "StorageSettings", data: Path) -> Awaitable[Any]:
+        return work(database_url(storage, data))
 
-    async def worked() -> Any:
-        return await work(url)
-
-    try:
-        return asyncio.run(worked())
-    except StorageError as error:
-        problem = ProblemReport(code="database", title="The database cannot be used", detail=str(error))
-        failure = CommandFailed(problem)
-        failure.exit = Exit.UNREACHABLE if isinstance(error, DatabaseUnavailable) else Exit.USAGE
-        raise failure from error
+    return ask_storage(session, worked, code="database", title="The database cannot be used")

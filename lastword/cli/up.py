@@ -125,9 +125,13 @@ class Greeting:
     def _start_example(self) -> bool:
         """Start the example in an empty data folder, as soon as an executor has announced it."""
         url = self._stack.http_url
-        if httpx.get(f"{url}/workflows", params={"limit": 1}, timeout=2.0).json()["items"]:
-            return True
-        answer = httpx.post(f"{url}/workflows", json={"definition": DEMO, "inputs": DEMO_INPUTS}, timeout=5.0)
+        token = self._settings.http.token
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        found = httpx.get(f"{url}/workflows", params={"limit": 1}, headers=headers, timeout=2.0)
+        if found.status_code == 401 or (found.status_code == 200 and found.json()["items"]):
+            return True  # it takes a token that we do not have, or there is something to see already
+        body = {"definition": DEMO, "inputs": DEMO_INPUTS}
+        answer = httpx.post(f"{url}/workflows", json=body, headers=headers, timeout=5.0)
         return answer.status_code == 201
 
 

@@ -56,7 +56,7 @@ MESSAGES: Final[Mapping[str, Any]] = {
     subjects.command("claim"): Claim,
     subjects.command("cancel"): Cancel,
     subjects.command("reconcile"): Reconcile,
-    "lastword.executor.*": Question,
+    subjects.executor(): Question,
 }
 """What is sent to each subject; a pulse that expired is an empty message."""
 
@@ -65,7 +65,7 @@ ANSWERS: Final[Mapping[str, Any]] = {
     subjects.command("claim"): Reply,
     subjects.command("cancel"): Reply,
     subjects.command("reconcile"): Reply,
-    "lastword.executor.*": Answer,
+    subjects.executor(): Answer,
 }
 """What a request to a subject is answered with."""
 

@@ -27,6 +27,7 @@ from lastword.contracts.ids import is_token
 
 __all__ = [
     "DEFINITION_STREAM",
+    "DISCONNECTS",
     "JOB_STREAM",
     "LOGLINE_STREAM",
     "LOG_STREAM",
@@ -35,6 +36,7 @@ __all__ = [
     "REFUSED_STREAM",
     "REPORT_STREAM",
     "RESULT_BUCKET",
+    "RESULT_OBJECTS",
     "BadToken",
     "command",
     "definition",
@@ -62,6 +64,10 @@ LOGLINE_STREAM: Final = "LASTWORD_LOGLINE"
 REFUSED_STREAM: Final = "LASTWORD_REFUSED"
 DEFINITION_STREAM: Final = "LASTWORD_DEFINITION"
 RESULT_BUCKET: Final = "LASTWORD_RESULT"
+RESULT_OBJECTS: Final = f"OBJ_{RESULT_BUCKET}"
+"""What lies behind the bucket."""
+DISCONNECTS: Final = "$SYS.ACCOUNT.*.DISCONNECT"
+"""Where the server's system account tells whose connection has ended."""
 
 
 class BadToken(ValueError):
@@ -133,7 +139,7 @@ def command(verb: str) -> str:
     return f"lastword.command.{_token(verb)}"
 
 
-def executor(executor_name: str) -> str:
+def executor(executor_name: str | None = None) -> str:
     """Where an executor answers whether it still runs a lease."""
     return f"lastword.executor.{_token(executor_name)}"
 

@@ -10,6 +10,7 @@ from lastword.contracts.views import ClientConfig
 from lastword.http.access import Access
 from lastword.http.gate import Gate
 from lastword.http.hub import Hub
+from lastword.http.identity import Identity
 from lastword.http.limits import Turnstile
 from lastword.http.live import LiveRoutes
 from lastword.http.metrics import EdgeMetrics
@@ -45,14 +46,17 @@ def create_app(
     registry: CollectorRegistry,
     readiness: Readiness = _nothing_to_check,
     ui: Path = UI_FOLDER,
+    access: Access | None = None,
 ) -> Litestar:
     """Return the edge as an ASGI application.
 
     `config` is what `/config` tells clients (its `epoch` is filled in from the hub); `readiness` adds checks
-    to `/health/ready`, such as whether NATS is connected.  Nothing is started: the hub is fed, and its clock
-    is kept (`Hub.keep_time`), by whoever runs the server.
+    to `/health/ready`, such as whether NATS is connected; `access` knows the tokens, where there are more
+    than the settings' own.  Nothing is started: the hub is fed, and its clock is kept (`Hub.keep_time`), by
+    whoever runs the server.
     """
-    access = Access(settings)
+    access = access or Access(settings)
+    identity = Identity(access)
     reader = Reader(hub, log, lists)
     turnstile = Turnstile(settings.max_streams, settings.max_streams_per_address)
     workflows = WorkflowRoutes(
@@ -68,12 +72,19 @@ def create_app(
         catalogue=catalogue,
         lists=lists,
         access=access,
+        identity=identity,
         config=config,
         registry=registry,
         readiness=readiness,
     )
     live = LiveRoutes(
-        hub=hub, reader=reader, log=log, outputs=outputs, settings=settings, turnstile=turnstile
+        hub=hub,
+        reader=reader,
+        log=log,
+        outputs=outputs,
+        settings=settings,
+        turnstile=turnstile,
+        access=access,
     )
     described = [*workflows.handlers(), *operations.handlers(), *live.handlers()]
     description = ApiDescription(described, version=config.version)
@@ -87,7 +98,7 @@ def create_app(
     app.asgi_handler = Gate(
         app.asgi_handler,
         hub=hub,
-        access=access,
+        identity=identity,
         settings=settings,
         metrics=EdgeMetrics(registry, hub, turnstile),
     )

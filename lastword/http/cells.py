@@ -12,6 +12,7 @@ from lastword.contracts.frames import Snapshot
 from lastword.contracts.messages import ProgressMade
 from lastword.contracts.records import Entry
 from lastword.contracts.views import Heartbeat, Workflow, view
+from lastword.http.headers import COMMON_HEADERS
 from lastword.http.packets import Packet, encode
 
 __all__ = ["BASE_HEADERS", "BEFORE_END", "Cell", "Overlay", "Shown", "place_after", "tag_of"]
@@ -19,7 +20,7 @@ __all__ = ["BASE_HEADERS", "BEFORE_END", "Cell", "Overlay", "Shown", "place_afte
 BASE_HEADERS: Final[tuple[tuple[bytes, bytes], ...]] = (
     (b"cache-control", b"private, no-cache"),
     (b"vary", b"Authorization, Cookie, Origin"),
-    (b"x-content-type-options", b"nosniff"),
+    *((name.encode(), value.encode()) for name, value in COMMON_HEADERS.items()),
 )
 
 

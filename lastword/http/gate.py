@@ -3,24 +3,32 @@
 * `Host` must be a name by which this server may be addressed, or a page of an attacker's could reach it
   through a name that points here (DNS rebinding).
 * `Origin`, where a browser sends one, must be this server's own or an allowed one: browsers let any page open
-  a WebSocket to any server, cookies included.
+  a WebSocket to any server, cookies included.  A cookie alone changes nothing: what would change something
+  must say that it comes from an own page.
+* Credentials are a bearer token or the cookie, never part of an address, which ends up in logs and histories.
+  Whoever presents wrong ones again and again must wait before others are looked at.
 * The fast lane answers a GET of one workflow that is in memory without going through the router: that is what
   pollers ask all day.  Its answers are those of the long way; a test compares them.
 """
 
 import ipaddress
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from lastword.http.access import Access, Role, is_loopback
+from lastword.http.access import PRINCIPAL, Principal, Role, is_loopback, principal_of
 from lastword.http.conditional import is_fresh
+from lastword.http.headers import completed
 from lastword.http.hub import Hub
+from lastword.http.identity import Identity
+from lastword.http.limits import Buckets
 from lastword.http.live import CLOSE_CODES, RAW_SEND, close, deny
 from lastword.http.metrics import OTHER, EdgeMetrics
 from lastword.http.problems import Refusal, refuse
 from lastword.http.settings import HttpSettings
+from lastword.http.trail import REQUEST_ID, record, request_id_of
 
 __all__ = ["Gate"]
 
@@ -30,12 +38,15 @@ Send = Any
 ONE: Final = "/workflows/"
 SOCKETS: Final = "/ws/"
 STREAMS: Final = (SOCKETS, "/events/")
-HEEDED: Final = frozenset({b"host", b"origin", b"authorization", b"cookie"})
+HEEDED: Final = frozenset({b"host", b"origin", b"authorization", b"cookie", b"sec-fetch-site"})
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-PUBLIC: Final = ("/health/", "/ui/", "/ui", "/session")
+PUBLIC: Final = ("/health/", "/ui/")
 """What needs no credentials: the app itself, whose data does."""
-READING: Final = frozenset({"/", "/session"})
+SECRETS: Final = frozenset({b"token", b"access_token", b"bearer", b"authorization", b"api_key"})
+"""Names under which people put tokens into an address."""
+OPEN: Final = frozenset({"/", "/ui", "/session"})
+"""As `PUBLIC`, each without what may lie under it."""
 
 
 class Gate:
@@ -46,14 +57,15 @@ class Gate:
         app: Any,
         *,
         hub: Hub,
-        access: Access,
+        identity: Identity,
         settings: HttpSettings,
         metrics: EdgeMetrics,
         wall: Callable[[], datetime] | None = None,
     ) -> None:
         self._app = app
         self._hub = hub
-        self._access = access
+        self._identity = identity
+        self._commands = Buckets(settings.max_commands_per_s, 10 * settings.max_commands_per_s)
         self._metrics = metrics
         self._wall = wall or (lambda: datetime.now(UTC))
         self._origins = frozenset(origin.rstrip("/").lower() for origin in settings.allowed_origins)
@@ -70,6 +82,9 @@ class Gate:
         path: str = scope["path"]
         is_socket = scope["type"] == "websocket"
         method: str = "GET" if is_socket else scope["method"]
+        if method not in SAFE:
+            scope[REQUEST_ID] = request_id_of(scope)
+            send = _naming(send, scope[REQUEST_ID])
         try:
             self._check_names(asked.get(b"host"), origin)
             if origin is not None and not is_socket:
@@ -77,24 +92,37 @@ class Gate:
                 if method == "OPTIONS":
                     await _preflight(send)
                     return
-            role = self._access.role(asked.get(b"authorization"), asked.get(b"cookie"))
+            role = self._identify(scope, asked, method)
             lane = method == "GET" and not is_socket and role is not None and path.startswith(ONE)
             if lane and await self._fast(scope, send, path, started):
                 return
-            self._check_role(role, method, path)
-            if (
-                path.startswith(SOCKETS) and not is_socket
-            ):  # here, since the router knows no methods of a socket
-                raise refuse("upgrade_required", "This is a WebSocket.", headers={"upgrade": "websocket"})
+            self._check_rights(scope, role, method, path)
         except Refusal as refusal:
-            code = CLOSE_CODES.get(refusal.body.code) if is_socket else None
-            if code is not None:
-                await close(receive, send, code, refusal.body.code)
-                return
-            await deny(scope, send, refusal)
-            self._metrics.count(_known_method(method), OTHER, refusal.body.status, None)
+            await self._refuse(scope, receive, send, refusal)
             return
         await self._pass(scope, receive, send, method, path, started)
+
+    def _identify(self, scope: Scope, asked: Mapping[bytes, bytes], method: str) -> Role | None:
+        """Write into the scope who asks, and return what they may do."""
+        if scope["query_string"]:
+            _check_address(scope["query_string"])
+        principal, role = self._identity.of(
+            asked, scope, changes=method not in SAFE and scope["path"] not in OPEN
+        )
+        scope[PRINCIPAL] = principal
+        return role
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> None:
+        """Answer with a problem, or, where a page could not read it, by a close code."""
+        is_socket = scope["type"] == "websocket"
+        code = CLOSE_CODES.get(refusal.body.code) if is_socket else None
+        if code is not None:
+            await close(receive, send, code, refusal.body.code)
+            return
+        await deny(scope, send, refusal)
+        method = "GET" if is_socket else scope["method"]
+        self._metrics.count(_known_method(method), OTHER, refusal.body.status, None)
+        record(scope, status=refusal.body.status)
 
     async def _pass(
         self, scope: Scope, receive: Receive, send: Send, method: str, path: str, started: float
@@ -105,12 +133,14 @@ class Gate:
             return
         if method == "HEAD" and not path.startswith(STREAMS):
             scope = {**scope, "method": "GET"}  # the server leaves the body out by its own copy
-        status = 500
+        status, location = 500, ""
 
         async def watching(message: Any) -> None:
-            nonlocal status
+            nonlocal status, location
             if message["type"] == "http.response.start":
                 status = message["status"]
+                message = {**message, "headers": completed(message.get("headers", ()))}
+                location = next((v.decode("latin-1") for k, v in message["headers"] if k == b"location"), "")
             await send(message)
 
         try:
@@ -119,6 +149,7 @@ class Gate:
             route = scope.get("path_template") or OTHER
             took_s = None if path.startswith(STREAMS) else time.perf_counter() - started
             self._metrics.count(_known_method(method), str(route), status, took_s)
+            record(scope, status=status, location=location)
 
     async def _fast(self, scope: Scope, send: Send, path: str, started: float) -> bool:
         """Answer a GET of one workflow from memory; return whether it was."""
@@ -142,15 +173,29 @@ class Gate:
         self._metrics.count("GET", "/workflows/{workflow_id}", status, time.perf_counter() - started)
         return True
 
-    def _check_role(self, role: Role | None, method: str, path: str) -> None:
-        if path in READING or path.startswith(PUBLIC):
-            return
-        if role is None:
+    def _check_rights(self, scope: Scope, role: Role | None, method: str, path: str) -> None:
+        """Refuse what the role does not allow, what comes too fast, and a socket's address alone."""
+        if path not in OPEN and not path.startswith(PUBLIC):
+            if role is None:
+                raise refuse(
+                    "unauthenticated", "Send `Authorization: Bearer <token>`, or sign in with POST /session."
+                )
+            if method not in SAFE:
+                if role is not Role.OPERATOR:
+                    raise refuse("forbidden", "A viewer may look; this needs the operator's token.")
+                self._check_pace(principal_of(scope))
+        if path.startswith(SOCKETS) and scope["type"] != "websocket":
+            # Here, since the router knows no methods of a socket.
+            raise refuse("upgrade_required", "This is a WebSocket.", headers={"upgrade": "websocket"})
+
+    def _check_pace(self, principal: Principal | None) -> None:
+        wait_s = self._commands.take(principal.token) if principal is not None else 0.0
+        if wait_s:
             raise refuse(
-                "unauthenticated", "Send `Authorization: Bearer <token>`, or sign in with POST /session."
+                "too_many_commands",
+                "This token commands faster than the server takes it.",
+                retry_after_s=math.ceil(wait_s),
             )
-        if method not in SAFE and role is not Role.OPERATOR:
-            raise refuse("forbidden", "A viewer may look; this needs the operator's token.")
 
     def _check_names(self, host: bytes | None, origin: bytes | None) -> None:
         if host is None or not self._answers_to(host):
@@ -210,6 +255,25 @@ class Gate:
         return sharing
 
 
+def _check_address(query: bytes) -> None:
+    """Refuse a token in an address, before anyone takes to writing it there."""
+    for part in query.split(b"&"):
+        if part.partition(b"=")[0].lower() in SECRETS:
+            raise refuse("token_in_url", "Addresses end up in logs: send `Authorization: Bearer <token>`.")
+
+
+def _naming(send: Send, request_id: str) -> Send:
+    """Tell the caller by which name its request is found in the log."""
+    name = (b"x-request-id", request_id.encode())
+
+    async def naming(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), name]}
+        await send(message)
+
+    return naming
+
+
 def _known_method(method: str) -> str:
     """Return the method, or `other`: clients may send any word, and each would become a series."""
     return method if method in METHODS else OTHER
@@ -222,5 +286,5 @@ async def _preflight(send: Send) -> None:
         (b"access-control-max-age", b"600"),
         (b"vary", b"Origin"),
     ]
-    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.start", "status": 204, "headers": completed(headers)})
     await send({"type": "http.response.body", "body": b""})

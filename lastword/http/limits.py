@@ -1,11 +1,12 @@
-"""How many live streams there may be, in all and for one address."""
+"""How many live streams there may be, in all and for one address, and how fast things may be done."""
 
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from lastword.http.problems import refuse
 
-__all__ = ["Turnstile"]
+__all__ = ["Buckets", "Turnstile"]
 
 RETRY_S = 5  # seconds after which a refused client may try again
 
@@ -47,3 +48,40 @@ class Turnstile:
                 self._counts[address] = left
             else:
                 del self._counts[address]
+
+
+class Buckets:
+    """Token buckets by key: `burst` at once, then `rate_per_s`.  Keys left alone longest are forgotten."""
+
+    def __init__(
+        self,
+        rate_per_s: float,
+        burst: float,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        most: int = 10_000,
+    ) -> None:
+        self._rate_per_s = rate_per_s
+        self._burst = burst
+        self._now = now
+        self._most = most
+        self._levels: dict[str, tuple[float, float]] = {}
+
+    def wait_s(self, key: str) -> float:
+        """Return how long until something may be taken; 0 where it may be now."""
+        return max(0.0, (1.0 - self._level(key)) / self._rate_per_s)
+
+    def take(self, key: str) -> float:
+        """Take one where there is one; return how long to wait where there is not, else 0."""
+        level = self._level(key)
+        if level < 1.0:
+            return (1.0 - level) / self._rate_per_s
+        self._levels.pop(key, None)  # to the end of the order
+        if len(self._levels) >= self._most:
+            del self._levels[next(iter(self._levels))]
+        self._levels[key] = (level - 1.0, self._now())
+        return 0.0
+
+    def _level(self, key: str) -> float:
+        level, at = self._levels.get(key, (self._burst, 0.0))
+        return min(self._burst, level + (self._now() - at) * self._rate_per_s)

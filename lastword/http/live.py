@@ -18,6 +18,7 @@ from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.params import FromPath
 
 from lastword.bus.exceptions import BusError
+from lastword.http.access import Access, principal_of
 from lastword.http.channels import Channel
 from lastword.http.hub import CLOSE_GONE, Hub
 from lastword.http.limits import Turnstile
@@ -52,6 +53,7 @@ CLOSE_CODES: Final = {
     "feature_off": 4003,
     "unknown_workflow": 4004,
     "invalid_parameter": 4400,
+    "token_in_url": 4400,
     "unavailable": 1013,
     "stopping": 4200,
 }
@@ -106,6 +108,7 @@ class LiveRoutes:
         outputs: Outputs,
         settings: HttpSettings,
         turnstile: Turnstile,
+        access: Access,
     ) -> None:
         self._hub = hub
         self._reader = reader
@@ -113,6 +116,7 @@ class LiveRoutes:
         self._outputs = outputs
         self._settings = settings
         self._turnstile = turnstile
+        self._access = access
 
     def handlers(self) -> list[HTTPRouteHandler | ASGIRouteHandler]:
         """Return the endpoints for Litestar."""
@@ -219,8 +223,9 @@ class LiveRoutes:
                 await self._open(stream, channel)
             except (Refusal, BusError):  # it changed since it was prepared; the client comes back and is told
                 channel.finish(CLOSE_CODES["unavailable"])
-            while (await receive())["type"] != "http.disconnect":
-                pass
+            with self._access.showing(principal_of(scope), channel):
+                while (await receive())["type"] != "http.disconnect":
+                    pass
         finally:
             stream.close()
 
@@ -250,9 +255,10 @@ class LiveRoutes:
         try:
             try:
                 await self._open(stream, channel)
-                while (message := await receive())["type"] == "websocket.receive":
-                    text = message.get("text")
-                    await stream.hear(text if text is not None else message.get("bytes") or b"")
+                with self._access.showing(principal_of(scope), channel):
+                    while (message := await receive())["type"] == "websocket.receive":
+                        text = message.get("text")
+                        await stream.hear(text if text is not None else message.get("bytes") or b"")
             except (Refusal, BusError) as error:  # it changed since it was prepared, or what it needs is away
                 channel.finish(CLOSE_CODES["unavailable"], _reason(str(error)))
                 while (await receive())["type"] == "websocket.receive":

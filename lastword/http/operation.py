@@ -12,9 +12,25 @@ __all__ = ["KEY", "READ", "STREAM", "WRITE", "Operation"]
 
 KEY: Final = "operation"
 """The key in a handler's `opt`."""
-READ: Final = ("unauthenticated", "foreign_origin", "wrong_host", "invalid_parameter", "internal_error")
+READ: Final = (
+    "unauthenticated",
+    "too_many_attempts",
+    "token_in_url",
+    "foreign_origin",
+    "wrong_host",
+    "invalid_parameter",
+    "internal_error",
+)
 """Problems that any read may end in."""
-WRITE: Final = (*READ, "forbidden", "unavailable", "too_large", "malformed_json", "unsupported_media_type")
+WRITE: Final = (
+    *READ,
+    "forbidden",
+    "too_many_commands",
+    "unavailable",
+    "too_large",
+    "malformed_json",
+    "unsupported_media_type",
+)
 """Problems that any command may end in."""
 STREAM: Final = (*READ, "feature_off", "too_many_streams", "unavailable", "stopping")
 """Problems that may stand in place of a live stream."""

@@ -12,9 +12,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 from lastword.contracts.messages import Definition
 from lastword.contracts.statuses import Status
 from lastword.contracts.views import ClientConfig, DefinitionPage, ExecutorPage, Summary
-from lastword.http.access import COOKIE, Access
+from lastword.http.access import COOKIE, PRINCIPAL, Access, principal_of
 from lastword.http.answers import NO_STORE, json_answer
 from lastword.http.hub import Hub
+from lastword.http.identity import Identity
 from lastword.http.operation import KEY, READ, Operation
 from lastword.http.ports import Lists
 from lastword.http.problems import refuse
@@ -88,6 +89,7 @@ class OperationRoutes:
         catalogue: Catalogue,
         lists: Lists,
         access: Access,
+        identity: Identity,
         config: ClientConfig,
         registry: CollectorRegistry,
         readiness: Readiness,
@@ -96,6 +98,7 @@ class OperationRoutes:
         self._catalogue = catalogue
         self._lists = lists
         self._access = access
+        self._identity = identity
         self._config = config
         self._registry = registry
         self._readiness = readiness
@@ -165,33 +168,31 @@ class OperationRoutes:
 
     async def who(self, request: Asked) -> Response[bytes]:
         """Return who the caller is."""
-        headers = request.headers
-        role = self._access.role(_bytes(headers.get("authorization")), _bytes(headers.get("cookie")))
-        if role is None:
+        principal = principal_of(request.scope)
+        if self._access.is_open:
+            return json_answer(Session(role="operator", required=False))
+        if principal is None:
             raise refuse("unauthenticated", "Sign in with POST /session.")
-        return json_answer(Session(role=role.value, required=not self._access.is_open))
+        return json_answer(Session(role=principal.role.value, required=True))
 
     async def sign_in(self, request: Asked) -> Response[bytes]:
         """Take a token, give a cookie that scripts cannot read."""
         asked = await read_body(request, SessionRequest)
         if self._access.is_open:
             return json_answer(Session(role="operator", required=False))
-        role = self._access.role_of(asked.token)
-        if role is None:
-            raise refuse("unauthenticated", "The token is not known here.")
-        secure = "; Secure" if request.url.scheme == "https" else ""
-        value = self._access.cookie_for(asked.token)
-        cookie = f"{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict{secure}"
-        return json_answer(Session(role=role.value, required=True), headers={"set-cookie": cookie})
+        principal = self._identity.bearer(asked.token, request.scope)
+        if principal is None:
+            raise refuse("unauthenticated", "The token is not known here, or is no longer.")
+        scope: Any = request.scope
+        scope[PRINCIPAL] = principal  # for the audit trail
+        cookie = self._access.cookie_for(principal, is_secure=request.url.scheme == "https")
+        session = Session(role=principal.role.value, required=True)
+        return json_answer(session, headers={"set-cookie": cookie})
 
     async def sign_out(self) -> Response[None]:
         """Take the cookie away."""
         cookie = f"{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0"
         return Response(None, status_code=204, headers={**NO_STORE, "set-cookie": cookie})
-
-
-def _bytes(text: str | None) -> bytes | None:
-    return None if text is None else text.encode("latin-1")
 
 
 _TAG: Final = "system"
@@ -240,7 +241,13 @@ _SIGN_IN: Final = Operation(
     body=SessionRequest,
     body_example={"token": "the operator's token"},
     answer=Session,
-    problems=(*READ, "malformed_json", "invalid_request", "too_large", "unsupported_media_type"),
+    problems=(
+        *READ,
+        "malformed_json",
+        "invalid_request",
+        "too_large",
+        "unsupported_media_type",
+    ),
     public=True,
 )
 _SIGN_OUT: Final = Operation(

@@ -17,6 +17,7 @@ from lastword.contracts.ids import Count, Position
 from lastword.contracts.messages import FieldError, Problem
 from lastword.contracts.records import Entry
 from lastword.contracts.views import Workflow, view
+from lastword.http.headers import COMMON_HEADERS
 from lastword.http.packets import encode
 from lastword.storage import BadQuery, DatabaseUnavailable
 
@@ -62,6 +63,9 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "wrong_host": (421, "This server does not answer to that name"),
     "invalid_request": (422, "The request does not fit"),
     "invalid_inputs": (422, "The inputs do not fit the definition"),
+    "token_in_url": (400, "A token in the address is not accepted"),
+    "too_many_attempts": (429, "Too many wrong credentials"),
+    "too_many_commands": (429, "Too many commands"),
     "too_many_streams": (429, "Too many live streams"),
     "internal_error": (500, "Something went wrong inside"),
     "unavailable": (503, "Not available right now"),
@@ -145,7 +149,7 @@ def as_body(problem: Problem) -> ProblemBody:
 
 def headers_of(body: ProblemBody) -> dict[str, str]:
     """Return the headers that go with a problem."""
-    headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+    headers = {"cache-control": "no-store", **COMMON_HEADERS}
     if body.retry_after_s is not None:
         headers["retry-after"] = str(body.retry_after_s)
     if body.status == 401:

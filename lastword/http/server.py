@@ -47,10 +47,19 @@ class EdgeServer(uvicorn.Server):
     """uvicorn, drained before it stops, and leaving signals to whoever owns the process."""
 
     def __init__(
-        self, app: Any, *, hub: Hub, settings: HttpSettings, listening: socket.socket | None = None
+        self,
+        app: Any,
+        *,
+        hub: Hub,
+        settings: HttpSettings,
+        listening: socket.socket | None = None,
+        has_tokens: bool = False,
     ) -> None:
-        """Take a bound socket, if there is one; raise `InsecureBind` where strangers could command."""
-        check_bind(settings)
+        """Take a bound socket, if there is one; raise `InsecureBind` where strangers could command.
+
+        `has_tokens` says that there are others than the settings' own.
+        """
+        check_bind(settings, has_tokens=has_tokens)
         super().__init__(
             uvicorn.Config(
                 app,
@@ -66,7 +75,8 @@ class EdgeServer(uvicorn.Server):
                 log_level="warning",
                 access_log=False,
                 server_header=False,
-                proxy_headers=False,  # anyone could name any address
+                proxy_headers=bool(settings.trusted_proxies),  # else anyone could name any address
+                forwarded_allow_ips=list(settings.trusted_proxies),
                 timeout_keep_alive=30,
                 backlog=BACKLOG,
             )
@@ -178,12 +188,13 @@ async def serve_edge(
     listening: socket.socket | None = None,
     started: Callable[[str], None] | None = None,
     stop: asyncio.Event | None = None,
+    has_tokens: bool = False,
 ) -> None:
     """Serve `app` until `stop` is set, or until cancelled; `started` is told the address once it listens.
 
     Raises `InsecureBind` and `CannotBind`, whose messages name the remedy.
     """
-    server = EdgeServer(app, hub=hub, settings=settings, listening=listening)
+    server = EdgeServer(app, hub=hub, settings=settings, listening=listening, has_tokens=has_tokens)
     url = server.bind()
     serving = asyncio.create_task(server.run_until_stopped(), name="edge")
     asked = asyncio.create_task((stop or asyncio.Event()).wait(), name="edge stop")

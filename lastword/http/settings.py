@@ -15,7 +15,7 @@ class HttpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Where the edge listens, and what it allows."""
 
     host: str = "127.0.0.1"
-    """Address to bind. Anything but loopback refuses to start without authentication."""
+    """Address to bind. Anything but loopback refuses to start without `token`, or one of `lastword auth`."""
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8484
     """Port to bind; 0 takes a free one."""
     ws: bool = True
@@ -50,7 +50,13 @@ class HttpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Names by which the edge may be addressed besides loopback's; the guard against DNS rebinding."""
     allowed_origins: tuple[str, ...] = ()
     """Origins besides the edge's own that browsers may send."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
+    max_commands_per_s: Annotated[float, Meta(gt=0)] = 50.0
+    """How fast one token may command (start, cancel...), with bursts of ten times that; 429 beyond."""
+    session_s: Annotated[float, Meta(gt=0)] = 43_200.0
+    """How long a browser stays signed in."""
     token: str | None = None
-    """Operator's bearer token. Required beyond loopback. Never logged."""
+    """Operator's bearer token, to begin with; more are made by `lastword auth`. Never logged."""
     viewer_token: str | None = None
     """Bearer token of someone who may only look. Never logged."""

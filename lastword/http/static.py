@@ -159,8 +159,11 @@ def _accepted(header: str) -> set[str]:
 def _read(folder: Path) -> dict[str, _File]:
     files: dict[str, _File] = {}
     suffixes = {suffix for _, suffix in ENCODINGS}
+    home = folder.resolve()
     for path in sorted(folder.rglob("*")):
         if not path.is_file() or path.suffix in suffixes:
+            continue
+        if not path.resolve().is_relative_to(home):  # a link to elsewhere is no part of the app
             continue
         body = path.read_bytes()
         variants = {

@@ -19,6 +19,7 @@ from lastword.contracts.views import (
     WorkflowPage,
     view,
 )
+from lastword.http.access import principal_of
 from lastword.http.answers import json_answer, revalidated, workflow_answer
 from lastword.http.examples import HISTORY, PAGE, START, WORKFLOW
 from lastword.http.hub import Hub
@@ -99,7 +100,7 @@ class WorkflowRoutes:
             definition=asked.definition,
             inputs=asked.inputs,
             title=asked.title,
-            started_by=asked.started_by,
+            started_by=_who(request, asked.started_by),
             idempotency_key=key,
         )
         return self._started(request, await self._commands.start(command))
@@ -121,7 +122,7 @@ class WorkflowRoutes:
             definition=record.definition,
             inputs=record.inputs,
             title=record.title,
-            started_by=record.started_by,
+            started_by=_who(request, record.started_by),
             retry_of=record.id,
             idempotency_key=key,
         )
@@ -132,7 +133,7 @@ class WorkflowRoutes:
         read_query(request, NoQuery)
         asked = await read_body(request, CancelRequest, optional=True)
         await self._reader.require(workflow_id)  # before an id becomes part of a subject
-        reply = await self._commands.cancel(Cancel(id=workflow_id, by=asked.by))
+        reply = await self._commands.cancel(Cancel(id=workflow_id, by=_who(request, asked.by)))
         return workflow_answer(request, self._hub, self._hub.adopt(_accepted(reply)))
 
     async def reconcile(self, request: Asked, workflow_id: FromPath[str]) -> Response[bytes]:
@@ -272,6 +273,12 @@ class WorkflowRoutes:
         if since is None or not since.fits(self._hub.epoch):
             return 0
         return since.position
+
+
+def _who(request: Asked, claimed: str | None) -> str | None:
+    """Return who asks: as whom they signed in, or, where nobody must, whom they say they are."""
+    principal = principal_of(request.scope)
+    return claimed if principal is None else principal.name
 
 
 def _accepted(reply: Reply) -> Entry:

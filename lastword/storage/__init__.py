@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         DriverMissing,
         EpochChanged,
         MigrationFailed,
+        NameTaken,
         NeedsUpgrade,
         NewerThanKnown,
         NotOurs,
@@ -31,11 +32,13 @@ if TYPE_CHECKING:
         Regression,
         StorageError,
         UnknownRevision,
+        UnknownToken,
         UnusableFolder,
     )
     from lastword.storage.queries import Sort, StoredPage, StoredSummary, StoredWorkflow, WorkflowQuery
     from lastword.storage.replay import digest, digest_of, rebuild
     from lastword.storage.schema import current_revision, downgrade, upgrade
+    from lastword.storage.tokens import StoredToken, TokenStore, token_digest
     from lastword.storage.urls import database_url
     from lastword.storage.workflows import WorkflowStore
 
@@ -52,6 +55,7 @@ __all__ = [
     "DriverMissing",
     "EpochChanged",
     "MigrationFailed",
+    "NameTaken",
     "NeedsUpgrade",
     "NewerThanKnown",
     "NotOurs",
@@ -61,8 +65,11 @@ __all__ = [
     "StorageError",
     "StoredPage",
     "StoredSummary",
+    "StoredToken",
     "StoredWorkflow",
+    "TokenStore",
     "UnknownRevision",
+    "UnknownToken",
     "UnusableFolder",
     "WorkflowQuery",
     "WorkflowStore",
@@ -73,6 +80,7 @@ __all__ = [
     "downgrade",
     "open_database",
     "rebuild",
+    "token_digest",
     "upgrade",
 ]
 
@@ -93,6 +101,7 @@ _NAMES: Final = {
         "DriverMissing",
         "EpochChanged",
         "MigrationFailed",
+        "NameTaken",
         "NeedsUpgrade",
         "NewerThanKnown",
         "NotOurs",
@@ -100,6 +109,7 @@ _NAMES: Final = {
         "Regression",
         "StorageError",
         "UnknownRevision",
+        "UnknownToken",
         "UnusableFolder",
     ),
     "queries": (
@@ -118,6 +128,11 @@ _NAMES: Final = {
         "current_revision",
         "downgrade",
         "upgrade",
+    ),
+    "tokens": (
+        "StoredToken",
+        "TokenStore",
+        "token_digest",
     ),
     "urls": ("database_url",),
     "workflows": ("WorkflowStore",),

@@ -19,6 +19,8 @@
     ├── ProjectionGap                entries are missing in between: read again from `position()`
     ├── Regression                   a trigger refused to take a status back
     ├── DamagedRecord                a row that cannot be read: `lastword db rebuild`
+    ├── NameTaken                    a token of that name is in use
+    ├── UnknownToken                 there is no such token, or it was revoked before
     └── BadQuery                     the caller's fault
         └── BadCursor
 
@@ -40,6 +42,7 @@ __all__ = [
     "DriverMissing",
     "EpochChanged",
     "MigrationFailed",
+    "NameTaken",
     "NeedsUpgrade",
     "NewerThanKnown",
     "NotOurs",
@@ -47,6 +50,7 @@ __all__ = [
     "Regression",
     "StorageError",
     "UnknownRevision",
+    "UnknownToken",
     "UnusableFolder",
 ]
 
@@ -222,3 +226,17 @@ class BadCursor(BadQuery):
 
     def __init__(self, problem: str) -> None:
         super().__init__("cursor", f"{problem}; leave it out to begin with the first page")
+
+
+class NameTaken(StorageError):
+    """A token of that name is in use."""
+
+    def __init__(self, name: str, token_id: str) -> None:
+        super().__init__(f"the token {token_id} is named {name!r} already; revoke it, or choose another name")
+
+
+class UnknownToken(StorageError):
+    """There is no such token, or it was revoked before."""
+
+    def __init__(self, named: str) -> None:
+        super().__init__(f"no token in use has the id or name {named!r}; see `lastword auth list`")

@@ -13,7 +13,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-__all__ = ["PROJECTION", "Utc", "metadata", "projection", "workflow_statuses", "workflows"]
+__all__ = ["PROJECTION", "Utc", "metadata", "projection", "tokens", "workflow_statuses", "workflows"]
 
 
 class Utc(sa.TypeDecorator[datetime]):
@@ -103,6 +103,24 @@ projection: Final = sa.Table(
 
 PROJECTION: Final = "workflows"
 """The name of the one projection there is."""
+
+tokens: Final = sa.Table(
+    "tokens",
+    metadata,
+    sa.Column("id", _key(), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),  # never the token itself
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("expires_at", Utc),
+    sa.Column("revoked_at", Utc),
+    sa.Column("revoked_by", sa.Text),
+    sa.Column("last_used_at", Utc),
+    sa.PrimaryKeyConstraint("id", name="tokens_key"),
+    sa.CheckConstraint("role IN ('viewer', 'operator')", name="tokens_role_is_known"),
+)
+"""One row a bearer token, revoked ones included."""
 
 # A list is filtered by little and sorted by a time or a name; ties are broken so that a cursor is exact.
 # On PostgreSQL the index by `finished_at` is NULLS FIRST, as on SQLite, so that it serves both directions.

@@ -28,9 +28,10 @@ _SHAPES: Final = (
     # With a digit in it: "basic research" and "bearer authentication" are prose.
     (re.compile(r"(?i)\b(bearer|basic)\s+(?=[^\s\d]*\d)[A-Za-z0-9._~+/=-]{6,}"), rf"\1 {HIDDEN}"),
     (re.compile(r"\bsk-[A-Za-z0-9_-]{12,}"), HIDDEN),  # OpenAI, Anthropic and those who copy them
+    (re.compile(r"\blw_([0-9a-z]{8})_[A-Za-z0-9_-]{20,}"), rf"lw_\1_{HIDDEN}"),  # a token of `lastword auth`
     (re.compile(r"\bS[UAOCNX][A-Z2-7]{54,}\b"), HIDDEN),  # an nkey seed
 )
-_MARKS: Final = re.compile(r"://|earer|asic|EARER|ASIC|sk-|S[UAOCNX]")
+_MARKS: Final = re.compile(r"://|earer|asic|EARER|ASIC|sk-|lw_|S[UAOCNX]")
 """Without one of these no shape can match: looking for them is much cheaper than matching."""
 
 

@@ -3,7 +3,8 @@
 import asyncio
 import socket
 import time
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import msgspec
 import structlog
@@ -25,12 +26,14 @@ from lastword.contracts import subjects
 from lastword.contracts.messages import Definition, Logged, ProgressMade, Pulse
 from lastword.contracts.records import Entry
 from lastword.contracts.views import ClientConfig
+from lastword.http.access import Access
 from lastword.http.app import create_app
 from lastword.http.hub import Hub
 from lastword.http.operations import Catalogue
 from lastword.http.server import serve_edge
+from lastword.http.watch import TokenWatch
 from lastword.settings import Settings
-from lastword.storage import WorkflowStore, open_database
+from lastword.storage import TokenStore, WorkflowStore, open_database
 from lastword.telemetry.metrics import Metrics
 from lastword.wiring.adoption import adopt_live
 from lastword.wiring.metrics import Neighbours, telling_metrics
@@ -165,6 +168,8 @@ async def run_fed_edge(
         status_log = StatusLog(bus)
         await EdgeFeeds(status_log, hub, catalogue, Metrics(own)).open(bus, stack)
         await adopt_live(hub, store, status_log)
+        access = Access(settings.http)
+        await stack.enter_async_context(_watching_tokens(access, TokenStore(database), stop))
         app = create_app(
             settings=settings.http,
             config=_client_config(settings, canned_answers=canned_answers),
@@ -176,6 +181,7 @@ async def run_fed_edge(
             lists=store,
             registry=registry,
             readiness=lambda: {"nats": bus.is_connected},
+            access=access,
         )
         await serve_edge(
             app,
@@ -184,7 +190,30 @@ async def run_fed_edge(
             listening=listening,
             started=lambda url: log.info("edge.ready", url=url),
             stop=stop,
+            has_tokens=access.has_tokens,
         )
+
+
+@asynccontextmanager
+async def _watching_tokens(
+    access: Access, store: TokenStore, stop: asyncio.Event
+) -> AsyncGenerator[None, None]:
+    """Know the tokens until the block is left; raise `DatabaseUnavailable` where they cannot be read."""
+    access.learn(await store.all())
+    watching = asyncio.create_task(TokenWatch(access, store).run(), name="tokens")
+
+    def end_edge(task: "asyncio.Task[None]") -> None:
+        """Rather no edge than one that heeds no revocation; it is started again."""
+        if not task.cancelled() and task.exception() is not None:
+            log.error("tokens.watch_failed", exc_info=task.exception())
+            stop.set()
+
+    watching.add_done_callback(end_edge)
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
 
 
 def _client_config(settings: Settings, *, canned_answers: bool) -> ClientConfig:

@@ -62,6 +62,7 @@ async def _until_signalled(
 
 
 def _mendable() -> tuple[type[Exception], ...]:
+    from lastword.http.access import InsecureBind
     from lastword.storage.exceptions import StorageError
 
-    return (BusError, BadSetting, StorageError, OSError)
+    return (BusError, BadSetting, InsecureBind, StorageError, OSError)

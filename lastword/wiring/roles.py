@@ -8,7 +8,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Final, Literal
 
 import msgspec
@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from lastword.bus import Bus, BusSettings, StatusLog, ensure_streams, open_bus, read_embedded
 from lastword.contracts.ids import new_workflow_id
+from lastword.contracts.permissions import User, inbox
 from lastword.settings import Settings
 from lastword.telemetry.metrics import Metrics
 from lastword.wiring.metrics import telling_metrics
@@ -25,6 +26,8 @@ __all__ = [
     "ROLES",
     "Role",
     "bus_settings",
+    "check_doors",
+    "open_bus_as",
     "prepare",
     "rebuild",
     "run_auditor",
@@ -39,17 +42,32 @@ Role = Literal["supervisor", "auditor", "executor", "edge"]
 ROLES: Final[tuple[Role, ...]] = ("supervisor", "auditor", "executor", "edge")
 
 
-def bus_settings(settings: Settings) -> BusSettings:
-    """Return the bus settings with an address: the given one, or the embedded server of the data folder."""
+def bus_settings(settings: Settings, user: User) -> BusSettings:
+    """Return the bus settings with an address: the given one, or the embedded server of the data folder.
+
+    The embedded server knows `user`; for another the settings say who we are.
+    """
     if settings.bus.url is not None:
         return settings.bus
     embedded = read_embedded(settings.data)
     if embedded is None:
         return settings.bus  # `open_bus` says what to do
     url, users = embedded
+    name, password = users.of(user)
     return msgspec.structs.replace(
-        settings.bus, url=url, user=users.actor.user, password=users.actor.password, system_url=None
+        settings.bus,
+        url=url,
+        user=name,
+        password=password,
+        credentials=None,
+        nkey_seed=None,
+        system_url=None,
     )
+
+
+def open_bus_as(user: User, settings: Settings, name: str) -> AbstractAsyncContextManager[Bus]:
+    """Connect as one of the users of `contracts.permissions`, with an inbox that is its own."""
+    return open_bus(bus_settings(settings, user), name=name, inbox_prefix=inbox(user))
 
 
 async def prepare(settings: Settings) -> None:
@@ -57,8 +75,17 @@ async def prepare(settings: Settings) -> None:
     from lastword.storage import database_url, upgrade
 
     await upgrade(database_url(settings.storage, settings.data))
-    async with open_bus(bus_settings(settings), name=new_workflow_id("prepare")) as bus:
+    async with open_bus_as(User.SUPERVISOR, settings, new_workflow_id("prepare")) as bus:
         await ensure_streams(bus, partitions=settings.supervisor.partitions)
+
+
+async def check_doors(settings: Settings) -> None:
+    """Raise `InsecureBind` where strangers could command: before anything listens, and once for all edges."""
+    from lastword.http.access import check_bind
+    from lastword.storage import TokenStore, open_database
+
+    async with open_database(settings.storage, settings.data) as database:
+        check_bind(settings.http, has_tokens=bool(await TokenStore(database).all()))
 
 
 async def rebuild(settings: Settings) -> int:
@@ -71,7 +98,7 @@ async def rebuild(settings: Settings) -> int:
 
     await upgrade(database_url(settings.storage, settings.data))
     async with (
-        open_bus(bus_settings(settings), name=new_workflow_id("rebuild")) as bus,
+        open_bus_as(User.SUPERVISOR, settings, new_workflow_id("rebuild")) as bus,
         open_database(settings.storage, settings.data) as database,
     ):
         status_log = StatusLog(bus)
@@ -85,7 +112,7 @@ async def run_supervisor(settings: Settings, stop: asyncio.Event) -> None:
     from lastword.storage import open_database
 
     async with AsyncExitStack() as stack:
-        bus, metrics = await _join(settings, new_workflow_id("supervisor"), stack)
+        bus, metrics = await _join(User.SUPERVISOR, settings, new_workflow_id("supervisor"), stack)
         await ensure_streams(bus, partitions=settings.supervisor.partitions)
         database = await stack.enter_async_context(open_database(settings.storage, settings.data))
         supervisor = Supervisor(
@@ -104,11 +131,13 @@ async def run_auditor(settings: Settings, stop: asyncio.Event) -> None:
     from lastword.actors.auditor import Auditor
 
     async with AsyncExitStack() as stack:
-        bus, metrics = await _join(settings, new_workflow_id("auditor"), stack)
+        bus, metrics = await _join(User.AUDITOR, settings, new_workflow_id("auditor"), stack)
         system_settings = _system_settings(settings)
         system = None
         if system_settings is not None:
-            system = await stack.enter_async_context(open_bus(system_settings, name=f"{bus.name}-system"))
+            system = await stack.enter_async_context(
+                open_bus(system_settings, name=f"{bus.name}-system", inbox_prefix=inbox(User.SYSTEM))
+            )
         auditor = Auditor(
             bus,
             settings.auditor,
@@ -130,7 +159,7 @@ async def run_executor(settings: Settings, stop: asyncio.Event, *, offline: bool
         if offline:
             fallback, unless = await _language_model(settings, stack)
         name = executor_name(settings.executor.name or socket.gethostname())
-        bus, metrics = await _join(settings, name, stack)
+        bus, metrics = await _join(User.EXECUTOR, settings, name, stack)
         executor = Executor(
             bus,
             settings.executor,
@@ -161,7 +190,7 @@ async def run_edge(
     """Run an edge on `listening`, or on the configured address."""
     from lastword.wiring.edge import run_fed_edge
 
-    async with open_bus(bus_settings(settings), name=new_workflow_id("edge")) as bus:
+    async with open_bus_as(User.EDGE, settings, new_workflow_id("edge")) as bus:
         await run_fed_edge(settings, bus, stop, listening=listening, canned_answers=canned_answers)
 
 
@@ -176,9 +205,9 @@ async def _language_model(
     return model.environment(os.environ), () if forced else PROVIDER_PATTERNS
 
 
-async def _join(settings: Settings, name: str, stack: AsyncExitStack) -> tuple[Bus, Metrics]:
+async def _join(user: User, settings: Settings, name: str, stack: AsyncExitStack) -> tuple[Bus, Metrics]:
     """Connect, and tell the metrics of this process from now on."""
-    bus = await stack.enter_async_context(open_bus(bus_settings(settings), name=name))
+    bus = await stack.enter_async_context(open_bus_as(user, settings, name))
     registry = CollectorRegistry()
     await stack.enter_async_context(telling_metrics(bus, registry))
     return bus, Metrics(registry)
@@ -186,17 +215,19 @@ async def _join(settings: Settings, name: str, stack: AsyncExitStack) -> tuple[B
 
 def _system_settings(settings: Settings) -> BusSettings | None:
     """Return how to reach the system account, where that is known."""
-    if settings.bus.system_url is not None:
-        return msgspec.structs.replace(settings.bus, url=settings.bus.system_url, user=None, password=None)
-    if settings.bus.url is not None:
+    bus = settings.bus
+    if bus.system_url is not None or bus.system_nkey_seed is not None:
+        return msgspec.structs.replace(
+            bus,
+            url=bus.system_url or bus.url,
+            user=None,
+            password=None,
+            credentials=None,
+            nkey_seed=bus.system_nkey_seed,
+        )
+    if bus.url is not None or read_embedded(settings.data) is None:
         return None
-    embedded = read_embedded(settings.data)
-    if embedded is None:
-        return None
-    url, users = embedded
-    return msgspec.structs.replace(
-        settings.bus, url=url, user=users.system.user, password=users.system.password
-    )
+    return bus_settings(settings, User.SYSTEM)
 
 
 async def _until(stop: asyncio.Event, bus: Bus, work: Callable[[], Awaitable[None]]) -> None:

@@ -174,7 +174,7 @@ class Stack:
         process.start()
         process.join()
         if process.exitcode != 0:
-            raise CannotStart("database or streams could not be prepared; the line above says why")
+            raise CannotStart("it could not be prepared; the line above says why")
 
     def _start_role(self, role: roles.Role) -> None:
         process = self._fork.Process(
@@ -270,6 +270,7 @@ def _prepare(settings: Settings) -> None:
 
     async def work(_stop: asyncio.Event) -> None:
         await roles.prepare(settings)
+        await roles.check_doors(settings)
 
     sys.exit(run_role("prepare", settings, work, signals=()))
 

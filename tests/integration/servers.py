@@ -7,11 +7,12 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
 from lastword.bus import Bus, BusSettings, EmbeddedServer, open_bus
 from lastword.contracts.events import Succeeded
 from lastword.contracts.messages import Report
+from lastword.contracts.permissions import User, inbox
 from lastword.contracts.records import Record
 from lastword.contracts.statuses import Status
 
@@ -59,9 +60,7 @@ class NatsServer:
         """Where it listens."""
         return self.embedded.url
 
-    def settings(
-        self, user: Literal["actor", "viewer", "system", "nobody"] = "actor", **given: Any
-    ) -> BusSettings:
+    def settings(self, user: str = "actor", **given: Any) -> BusSettings:
         """Return the settings of a user; `nobody` gives no credentials."""
         fields: dict[str, Any] = {"url": self.url, **given}
         if user != "nobody":
@@ -69,11 +68,10 @@ class NatsServer:
             fields |= {"user": login.user, "password": login.password}
         return BusSettings(**fields)
 
-    def open(
-        self, user: Literal["actor", "viewer", "system", "nobody"] = "actor", name: str = "test", **given: Any
-    ) -> AbstractAsyncContextManager[Bus]:
-        """Connect as a user."""
-        return open_bus(self.settings(user, **given), name=name)
+    def open(self, user: str = "actor", name: str = "test", **given: Any) -> AbstractAsyncContextManager[Bus]:
+        """Connect as a user, with the inbox that is its own."""
+        prefix = inbox(User(user)) if user in set(User) else "_INBOX"
+        return open_bus(self.settings(user, **given), name=name, inbox_prefix=prefix)
 
     async def crash(self) -> None:
         """End it as a power cut would, and start it again."""

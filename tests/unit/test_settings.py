@@ -78,7 +78,7 @@ def test_variables_can_declare_a_workflow() -> None:
 
 def test_the_command_lines_own_variables_are_no_settings() -> None:
     """Where the edge is, and the token for it, are for `lastword list` and the like."""
-    assert read() == read(URL="http://127.0.0.1:1", TOKEN="hunter2")  # noqa: S106  nobody's
+    assert read() == read(URL="http://127.0.0.1:1", TOKEN="hunter2")
 
 
 @pytest.mark.parametrize(

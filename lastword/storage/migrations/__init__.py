@@ -9,7 +9,7 @@ from typing import Final
 
 __all__ = ["HEAD", "REVISIONS", "VERSION_TABLE"]
 
-REVISIONS: Final = ("0001", "0002")
+REVISIONS: Final = ("0001", "0002", "0003")
 """All revisions, oldest first. Named here so that opening a database need not load Alembic."""
 HEAD: Final = REVISIONS[-1]
 """The revision that this program needs."""

@@ -305,3 +305,18 @@ async def test_a_stranger_moves_nothing_and_hears_no_answers(nats_server: NatsSe
         await stranger.barrier()
         with pytest.raises(nats.errors.TimeoutError):
             await heard.next_msg(timeout=0.05)
+
+
+async def test_users_of_an_older_version_stay_and_new_ones_join_them(tmp_path: Path) -> None:
+    """An upgrade changes no password, and gives each process a user of its own."""
+    folder = tmp_path / "nats"
+    folder.mkdir()
+    old = {name: [name, f"{name}-password"] for name in ("actor", "viewer", "system")}
+    (folder / "credentials.json").write_bytes(msgspec.json.encode(old))
+    async with run_server(tmp_path) as server:
+        users = server.embedded.credentials
+        assert ("actor", "actor-password") == users.actor
+        for name in ("actor", "supervisor", "executor", "auditor", "edge"):
+            async with server.open(name) as bus:
+                assert bus.is_connected
+    assert 0o600 == mode(folder / "credentials.json")

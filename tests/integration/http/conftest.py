@@ -10,11 +10,13 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from litestar import Litestar
 from prometheus_client import CollectorRegistry
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from lastword.contracts.views import ClientConfig
+from lastword.http.access import Access
 from lastword.http.app import create_app
 from lastword.http.hub import Hub
 from lastword.http.operations import Catalogue
@@ -42,7 +44,10 @@ CONFIG = ClientConfig(
 class Edge:
     """One edge, and a client for it."""
 
-    def __init__(self, world: World, hub: Hub, server: EdgeServer, client: httpx.AsyncClient) -> None:
+    def __init__(
+        self, world: World, hub: Hub, server: EdgeServer, client: httpx.AsyncClient, app: Litestar
+    ) -> None:
+        self.app = app
         self.world = world
         self.hub = hub
         self.server = server
@@ -70,6 +75,7 @@ async def make_edge(
     stale_after_s: float = 9.0,
     attach: bool = True,
     headers: dict[str, str] | None = None,
+    access: Access | None = None,
     **given: Any,
 ) -> AsyncGenerator[Edge, None]:
     """Run an edge over `world`; `given` are its settings."""
@@ -89,6 +95,7 @@ async def make_edge(
         lists=FakeLists(world),
         registry=CollectorRegistry(),
         ui=ui or Path("does-not-exist"),
+        access=access,
     )
     if attach:
         world.attach(hub)
@@ -96,7 +103,7 @@ async def make_edge(
         open_edge(app, hub=hub, settings=settings) as server,
         httpx.AsyncClient(base_url=server.url, headers=headers, trust_env=False, verify=PLAIN) as client,
     ):
-        yield Edge(world, hub, server, client)
+        yield Edge(world, hub, server, client, app)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tests.integration.postgres import PrivatePostgres, postgres
 __all__ = ["postgres"]
 
 Make = Callable[[], str]
-EMPTY = "TRUNCATE workflows, workflow_statuses; UPDATE projection SET epoch = NULL, position = 0"
+EMPTY = "TRUNCATE tokens, workflows, workflow_statuses; UPDATE projection SET epoch = NULL, position = 0"
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -51,13 +51,17 @@ async def test_every_revision_can_be_reached_and_left(empty_url: str) -> None:
     assert None is await upgrade(empty_url, "0001")
     assert "0001" == await upgrade(empty_url, "0002")
     assert "0002" == await downgrade(empty_url, "0001")
-    assert "0001" == await upgrade(empty_url)
+    assert "0001" == await upgrade(empty_url, "0003")
+    assert "0003" == await downgrade(empty_url, "0002")
     assert "0002" == await upgrade(empty_url)
-    assert "0002" == await downgrade(empty_url, "base")
+    assert "0003" == await upgrade(empty_url)
+    assert "0003" == await downgrade(empty_url, "base")
     assert None is await current_revision(empty_url)
     assert None is await upgrade(empty_url)
-    assert "0002" == await current_revision(empty_url)
-    assert {"lastword_version", "projection", "workflow_statuses", "workflows"} == await _tables(empty_url)
+    assert "0003" == await current_revision(empty_url)
+    assert {"lastword_version", "projection", "tokens", "workflow_statuses", "workflows"} == await _tables(
+        empty_url
+    )
 
 
 async def test_the_migrations_make_the_tables_that_the_code_uses(url: str) -> None:
@@ -230,7 +234,7 @@ async def test_programs_that_upgrade_at_once_do_not_disturb_each_other(empty_url
     """One works, the others wait and find nothing left to do."""
     async with asyncio.TaskGroup() as group:
         calls = [group.create_task(upgrade(empty_url)) for _ in range(4)]
-    assert sorted([None, "0002", "0002", "0002"], key=str) == sorted(
+    assert sorted([None, "0003", "0003", "0003"], key=str) == sorted(
         (call.result() for call in calls), key=str
     )
 
@@ -246,11 +250,11 @@ async def test_many_rows_are_carried_in_batches(empty_url: str, tmp_path: Path) 
 
 async def test_a_revision_that_nobody_knows_is_named_with_the_known_ones(url: str) -> None:
     """A slip of the pen on the command line."""
-    with pytest.raises(UnknownRevision, match=r"'0815'.*base, 0001, 0002 and head"):
+    with pytest.raises(UnknownRevision, match=r"'0815'.*base, 0001, 0002, 0003 and head"):
         await upgrade(url, "0815")
     with pytest.raises(UnknownRevision, match="'0815'"):
         await downgrade(url, "0815")
-    assert "0002" == await current_revision(url)
+    assert "0003" == await current_revision(url)
 
 
 async def test_a_newer_database_is_left_to_newer_programs(
@@ -266,7 +270,7 @@ async def test_a_newer_database_is_left_to_newer_programs(
     with pytest.raises(NewerThanKnown, match="revision 0099"):
         async with open_database(StorageSettings(url=url), tmp_path):
             pass
-    await _run(url, "UPDATE lastword_version SET version_num = '0002'")
+    await _run(url, "UPDATE lastword_version SET version_num = '0003'")
 
 
 async def _legacy(url: str) -> None:

@@ -50,7 +50,7 @@ async def test_a_database_without_tables_names_the_command(empty_url: str, tmp_p
 async def test_an_older_database_names_the_command(empty_url: str, tmp_path: Path) -> None:
     """The legacy table alone is not enough."""
     await upgrade(empty_url, "0001")
-    with pytest.raises(NeedsUpgrade, match=r"is at revision 0001.*needs 0002.*lastword db upgrade"):
+    with pytest.raises(NeedsUpgrade, match=r"is at revision 0001.*needs 0003.*lastword db upgrade"):
         async with open_database(StorageSettings(url=empty_url), tmp_path):
             pass
 

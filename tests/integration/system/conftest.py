@@ -1,4 +1,7 @@
-"""One running system per module where tests only watch, one per test where they break it."""
+"""One running system per module where tests only watch, one per test where they break it.
+
+Whatever a test does, no process may have asked NATS for what its user may not do.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +17,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     system = System(tmp_path_factory.mktemp("shared"))
     try:
         yield system.start().await_definitions("add", "steps", "raises", "dies", "late")
+        assert [] == system.logged("bus.permission_denied")
     finally:
         system.destroy()
 
@@ -24,5 +28,6 @@ def system(tmp_path: Path) -> Iterator[System]:
     system = System(tmp_path)
     try:
         yield system
+        assert [] == system.logged("bus.permission_denied")
     finally:
         system.destroy()

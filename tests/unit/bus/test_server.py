@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
-from lastword.bus.server import Credentials, Login, _configuration
+from lastword.bus.accounts import Credentials, Login
+from lastword.bus.server import _configuration
 
-USERS = Credentials(actor=Login("actor", "a1"), viewer=Login("viewer", 'v"1'), system=Login("system", "s1"))
+NAMES = Credentials.__struct_fields__
+USERS = Credentials(**{name: Login(name, f'{name}"1') for name in NAMES})
 
 
 def test_the_server_listens_on_loopback_only() -> None:
@@ -31,4 +33,4 @@ def test_names_and_folders_are_quoted() -> None:
     """A quote in a folder's name ends nothing."""
     text = _configuration(Path('/a "folder"/nats'), -1, USERS)
     assert r'store_dir: "/a \"folder\"/nats"' in text
-    assert r'password: "v\"1"' in text
+    assert r'password: "viewer\"1"' in text

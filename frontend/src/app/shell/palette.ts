@@ -256,6 +256,7 @@ export class Palette {
       icon: 'keyboard',
       run: () => this.leave(() => this.shortcuts.enable(!this.shortcuts.enabled())),
     },
+    { name: 'Log out', icon: 'close', run: () => this.leave(() => void this.logOut()) },
   ];
   protected readonly commands = computed(() => {
     const words = this.text().trim().toLowerCase().split(/\s+/);
@@ -282,6 +283,15 @@ export class Palette {
       following.unsubscribe();
       this.manager.destroy();
     });
+  }
+
+  /** What the page has shown must not stay on it, so it loads anew. */
+  private async logOut(): Promise<void> {
+    try {
+      await this.api.logOut();
+    } finally {
+      location.reload();
+    }
   }
 
   protected steer(event: KeyboardEvent): void {
