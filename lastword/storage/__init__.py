@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from lastword.storage.queries import Sort, StoredPage, StoredSummary, StoredWorkflow, WorkflowQuery
     from lastword.storage.replay import digest, digest_of, rebuild
     from lastword.storage.schema import current_revision, downgrade, upgrade
+    from lastword.storage.trends import StoredBucket, StoredTrends
     from lastword.storage.urls import database_url
     from lastword.storage.workflows import WorkflowStore
 
@@ -59,8 +60,10 @@ __all__ = [
     "Regression",
     "Sort",
     "StorageError",
+    "StoredBucket",
     "StoredPage",
     "StoredSummary",
+    "StoredTrends",
     "StoredWorkflow",
     "UnknownRevision",
     "UnusableFolder",
@@ -118,6 +121,10 @@ _NAMES: Final = {
         "current_revision",
         "downgrade",
         "upgrade",
+    ),
+    "trends": (
+        "StoredBucket",
+        "StoredTrends",
     ),
     "urls": ("database_url",),
     "workflows": ("WorkflowStore",),
