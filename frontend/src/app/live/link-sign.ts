@@ -24,7 +24,8 @@ export function linkSign(state: LadderState, now: number, pingMs: number): LinkS
   const offline = state.phase !== 'open' && state.unanswered > 0;
   const lostFor = state.lostAt === null ? 0 : now - state.lostAt;
   if (offline && lostFor >= PATIENCE_MS) {
-    return { kind: 'offline', tone: 'failed', label: 'Offline', asOf: state.heardAt };
+    const label = state.busy ? 'Unavailable' : 'Offline';
+    return { kind: 'offline', tone: 'failed', label, asOf: state.heardAt };
   }
   if (state.phase === 'open' && state.rung === 'poll') {
     return { kind: 'polling', tone: 'doubt', label: 'Polling', asOf: null };
