@@ -1,5 +1,5 @@
 /** What the link says of itself, in the words of the top bar; pure, so that each state can be tested. */
-import type { LadderState } from './ladder';
+import type { LadderState } from './ladder-state';
 
 export interface LinkSign {
   readonly kind: 'live' | 'events' | 'polling' | 'offline' | 'opening' | 'ended';

@@ -10,7 +10,7 @@ import {
   OVERLOADED,
   UNAUTHORISED,
   UNKNOWN,
-} from './ladder';
+} from './ladder-state';
 import { LiveLink, type Asked, type Source } from './live-link';
 
 const RULES = { ...DEFAULT_RULES, random: () => 1 };

@@ -4,8 +4,8 @@
  */
 import { signal, type Signal, type WritableSignal } from '@angular/core';
 import type { Frame } from '../api/contracts';
+import { climb } from './ladder';
 import {
-  climb,
   grounded,
   type Effect,
   type Happening,
@@ -14,7 +14,7 @@ import {
   type Refusal,
   type Rules,
   type TimerName,
-} from './ladder';
+} from './ladder-state';
 import type { PageEvent } from './page-events';
 import type { Connection, Open } from './transports';
 

@@ -4,7 +4,7 @@ import { Settings } from '../shared/settings';
 import { Ticker } from '../shared/ticker';
 import { ServerClock } from '../shared/server-clock';
 import { inDoubt, linkSign, truthTime, type LinkSign } from './link-sign';
-import type { LadderState } from './ladder';
+import type { LadderState } from './ladder-state';
 
 /** The one link of the page that is open, as the top bar shows it and clocks go by it. */
 @Service()

@@ -3,7 +3,7 @@ import { signal, type WritableSignal } from '@angular/core';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { FakeServer } from '../../testing/fake-server';
 import { until } from '../../testing/page';
-import { grounded, type LadderState } from '../live/ladder';
+import { grounded, type LadderState } from '../live/ladder-state';
 import { PageLink } from '../live/page-link';
 import { Settings } from '../shared/settings';
 import { Release } from './release';

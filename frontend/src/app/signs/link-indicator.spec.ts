@@ -3,7 +3,7 @@ import { signal } from '@angular/core';
 import { TestBed } from '@angular/core/testing';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { FakeServer } from '../../testing/fake-server';
-import { grounded, type LadderState } from '../live/ladder';
+import { grounded, type LadderState } from '../live/ladder-state';
 import { PageLink } from '../live/page-link';
 import { LinkIndicator } from './link-indicator';
 
