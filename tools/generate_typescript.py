@@ -31,6 +31,7 @@ SERVED: Final = (
     views.DefinitionPage,
     views.ExecutorPage,
     views.Summary,
+    views.Trends,
     views.ClientConfig,
     messages.Problem,
 )

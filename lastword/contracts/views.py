@@ -21,10 +21,14 @@ __all__ = [
     "ExecutorView",
     "Heartbeat",
     "History",
+    "Lag",
     "LogPage",
     "StartRequest",
     "Summary",
     "Transition",
+    "TrendPoint",
+    "Trends",
+    "Vitals",
     "Workflow",
     "WorkflowPage",
     "view",
@@ -152,6 +156,60 @@ class Summary(Struct, frozen=True, kw_only=True):
     """How many of those `running` or `cancelling` have a stale heartbeat."""
     position: Position
     executors: Count
+
+
+class Lag(Struct, frozen=True, kw_only=True):
+    """How late the truth was told, in milliseconds, over the ends of some time."""
+
+    count: Count
+    """How many ends it was measured on."""
+    p50_ms: float
+    p99_ms: float
+    worst_ms: float
+
+
+class Vitals(Struct, frozen=True, kw_only=True):
+    """What no record keeps, and an edge saw: gone with it, and measured by it alone."""
+
+    stale: Count
+    """The most stale heartbeats at once."""
+    executors: Count
+    """The fewest executors that beat at once."""
+    slots: Count
+    """How many workflows they could run together; the last value."""
+    load: Count
+    """The most workflows that they vouched for at once."""
+    lag: Lag | None
+    """From a terminal record's acceptance to its telling by this edge; null where nothing ended."""
+
+
+class TrendPoint(Struct, frozen=True, kw_only=True):
+    """One piece of time."""
+
+    at: Instant
+    """When it begins."""
+    running: Count
+    """How many executors held at its end."""
+    started: Count
+    ended: dict[str, int]
+    """How many ended within it at each terminal status, zeros included."""
+    failures: dict[str, int]
+    """Why they failed, by the error's code; only what happened."""
+    vitals: Vitals | None
+    """Null where this edge did not run yet."""
+
+
+class Trends(Struct, frozen=True, kw_only=True):
+    """How the system has done, over equal pieces of time without gaps; the last one is not over yet."""
+
+    step_s: Count
+    points: tuple[TrendPoint, ...]
+    position: Position
+    """The counts are true as of this position of the log."""
+    watched_since: Instant
+    """Since when this edge has seen vitals."""
+    lag: Lag | None
+    """The same as in the points, over all of them."""
 
 
 class ClientConfig(Struct, frozen=True, kw_only=True):

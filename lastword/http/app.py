@@ -21,6 +21,7 @@ from lastword.http.problems import handlers
 from lastword.http.reader import Reader
 from lastword.http.settings import HttpSettings
 from lastword.http.static import AppFiles
+from lastword.http.trends import TrendRoutes
 from lastword.http.workflows import WorkflowRoutes
 
 __all__ = ["UI_FOLDER", "create_app"]
@@ -86,7 +87,8 @@ def create_app(
         turnstile=turnstile,
         access=access,
     )
-    described = [*workflows.handlers(), *operations.handlers(), *live.handlers()]
+    trends = TrendRoutes(trail=hub.trail, lists=lists)
+    described = [*workflows.handlers(), *operations.handlers(), *trends.handlers(), *live.handlers()]
     description = ApiDescription(described, version=config.version)
     app = Litestar(
         [*described, *description.handlers(), *AppFiles(ui).handlers()],

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from lastword.http.access import PRINCIPAL, Principal, Role, is_loopback, principal_of
+from lastword.http.audit import REQUEST_ID, record, request_id_of
 from lastword.http.conditional import is_fresh
 from lastword.http.headers import completed
 from lastword.http.hub import Hub
@@ -28,7 +29,6 @@ from lastword.http.live import CLOSE_CODES, RAW_SEND, close, deny
 from lastword.http.metrics import OTHER, EdgeMetrics
 from lastword.http.problems import Refusal, refuse
 from lastword.http.settings import HttpSettings
-from lastword.http.trail import REQUEST_ID, record, request_id_of
 
 __all__ = ["Gate"]
 

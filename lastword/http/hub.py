@@ -32,6 +32,7 @@ from lastword.http.outbox import Outbox
 from lastword.http.packets import Burst, Packet
 from lastword.http.pulses import Pulses
 from lastword.http.tails import LogTail
+from lastword.http.trail import Trail
 
 __all__ = ["CLOSE_GONE", "CLOSE_OVERLOADED", "COMMENT", "Hub"]
 
@@ -63,6 +64,7 @@ class Hub:
         self._stall_s = stall_s
         self._stale_after_s = stale_after_s
         self.pulses = Pulses(stale_after_s, self._now)
+        self.trail = Trail(self._wall)
         self.epoch = ""
         self.position = 0
         """All records up to here have been accepted."""
@@ -364,7 +366,7 @@ class Hub:
     # What time brings.
 
     async def keep_time(self) -> None:
-        """Turn heartbeats stale, send pings, close the stalled and the old, until cancelled."""
+        """Turn heartbeats stale, send pings, close the stalled and the old, note vitals, until cancelled."""
         parts: list[list[Channel]] = []
         interval_s = min(self.ping_s / PING_PARTS, max(self._stale_after_s / 8, 0.02), 1.0)
         next_ping = self._now() + self.ping_s / PING_PARTS
@@ -372,6 +374,8 @@ class Hub:
             await asyncio.sleep(interval_s)
             self._turn(self.pulses.sweep())
             self._close_stalled()
+            slots, load = self.pulses.capacity()
+            self.trail.sample(stale=self.pulses.stale, executors=self.pulses.count(), slots=slots, load=load)
             now = self._now()
             if now < next_ping:
                 continue

@@ -3,12 +3,13 @@
 The bus and the storage satisfy them, and so do the tests' fakes.
 """
 
+from datetime import datetime
 from typing import Protocol
 
 from lastword.contracts.events import ResultReference
 from lastword.contracts.messages import Cancel, Logged, Reconcile, Reply, Start
 from lastword.contracts.records import Entry
-from lastword.storage import StoredPage, StoredSummary, StoredWorkflow, WorkflowQuery
+from lastword.storage import StoredPage, StoredSummary, StoredTrends, StoredWorkflow, WorkflowQuery
 
 __all__ = ["Commands", "Head", "Lists", "LogReader", "Outputs"]
 
@@ -95,4 +96,8 @@ class Lists(Protocol):
 
     async def summary(self) -> StoredSummary:
         """Return how many workflows stand at each status."""
+        ...
+
+    async def trends(self, since: datetime, until: datetime, step_s: int) -> StoredTrends:
+        """Return what happened in each `step_s` seconds of a span; both ends are whole steps of the epoch."""
         ...

@@ -180,6 +180,13 @@ class Pulses:
         """Return how many executors are neither gone nor silent."""
         return sum(self._state(known) not in {"gone", "silent"} for known in self._executors.values())
 
+    def capacity(self) -> tuple[int, int]:
+        """Return how many slots those executors have, and how many workflows they vouch for."""
+        beating = [
+            one.pulse for one in self._executors.values() if self._state(one) not in {"gone", "silent"}
+        ]
+        return sum(pulse.slots for pulse in beating), sum(len(pulse.leases) for pulse in beating)
+
     def _state(self, known: _Executor) -> str:
         if known.gone:
             return "gone"

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from lastword.storage.replay import digest, digest_of, rebuild
     from lastword.storage.schema import current_revision, downgrade, upgrade
     from lastword.storage.tokens import StoredToken, TokenStore, token_digest
+    from lastword.storage.trends import StoredBucket, StoredTrends
     from lastword.storage.urls import database_url
     from lastword.storage.workflows import WorkflowStore
 
@@ -63,9 +64,11 @@ __all__ = [
     "Regression",
     "Sort",
     "StorageError",
+    "StoredBucket",
     "StoredPage",
     "StoredSummary",
     "StoredToken",
+    "StoredTrends",
     "StoredWorkflow",
     "TokenStore",
     "UnknownRevision",
@@ -133,6 +136,10 @@ _NAMES: Final = {
         "StoredToken",
         "TokenStore",
         "token_digest",
+    ),
+    "trends": (
+        "StoredBucket",
+        "StoredTrends",
     ),
     "urls": ("database_url",),
     "workflows": ("WorkflowStore",),

@@ -25,6 +25,7 @@ from lastword.storage.queries import (
 )
 from lastword.storage.rows import AnyRow, entry_of
 from lastword.storage.tables import workflow_statuses, workflows
+from lastword.storage.trends import StoredTrends, count_ended, count_running, count_started, fold
 
 __all__ = ["WorkflowStore"]
 
@@ -138,6 +139,19 @@ class WorkflowStore:
         return StoredSummary(
             statuses={status: counts.get(status.value, 0) for status in Status}, position=position
         )
+
+    async def trends(self, since: datetime, until: datetime, step_s: int) -> StoredTrends:
+        """Return what happened in each `step_s` seconds of a span; both ends are whole steps of the epoch.
+
+        `until` is after now: how many ran is reckoned backwards from how many run.
+        """
+        async with self._database.reading() as connection:
+            started = (await connection.execute(count_started(since, step_s))).all()
+            ended = (await connection.execute(count_ended(since, step_s))).all()
+            running = (await connection.execute(count_running())).scalar_one()
+            _, position = await standing(connection)
+        buckets = fold(started, ended, running, since=since, until=until, step_s=step_s)
+        return StoredTrends(buckets=buckets, position=position)
 
 
 def _stored(row: AnyRow) -> StoredWorkflow:

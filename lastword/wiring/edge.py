@@ -120,7 +120,9 @@ class EdgeFeeds:
         entry = Entry(position=heard.position, stored_at=heard.stored_at, record=decode_record(heard.data))
         self._hub.accept(entry, heard.data)
         if entry.record.status.is_terminal:  # the hub hands it on before this loop turns
-            self._metrics.truth_lag("told", time.time() - heard.stored_at.timestamp())
+            lag_s = time.time() - heard.stored_at.timestamp()
+            self._metrics.truth_lag("told", lag_s)
+            self._hub.trail.told(lag_s)
 
     def _hear_pulse(self, heard: Heard) -> None:
         if heard.is_marker or not heard.data:

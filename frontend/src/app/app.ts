@@ -1,13 +1,15 @@
-import { Component, DestroyRef, computed, inject } from '@angular/core';
+import { Component, DOCUMENT, DestroyRef, computed, inject } from '@angular/core';
 import { toSignal } from '@angular/core/rxjs-interop';
 import { NavigationEnd, Router, RouterLink, RouterLinkActive, RouterOutlet } from '@angular/router';
 import { filter, map } from 'rxjs';
 import { Session } from './api/session';
+import { PageLink } from './live/page-link';
 import { Icon } from './shared/icon';
 import { Notices } from './shared/notices';
 import { Settings } from './shared/settings';
 import { Login } from './shell/login';
 import { Overlays } from './shell/overlays';
+import { Release } from './shell/release';
 import { Shortcuts } from './shell/shortcuts';
 import { Theme } from './shell/theme';
 import { LinkIndicator } from './signs/link-indicator';
@@ -27,7 +29,10 @@ export class App {
   protected readonly start = inject(StartOpener);
   protected readonly notices = inject(Notices);
   protected readonly settings = inject(Settings);
+  protected readonly link = inject(PageLink);
+  protected readonly release = inject(Release);
   private readonly router = inject(Router);
+  private readonly document = inject(DOCUMENT);
   protected readonly mac = /Mac|iPhone|iPad/.test(navigator.userAgent);
   private readonly address = toSignal(
     this.router.events.pipe(
@@ -37,6 +42,10 @@ export class App {
     { initialValue: this.router.url },
   );
   protected readonly inWorkflows = computed(() => this.address().startsWith('/workflows'));
+
+  protected reload(): void {
+    this.document.location.reload();
+  }
 
   constructor() {
     void this.settings.load();

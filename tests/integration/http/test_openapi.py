@@ -31,7 +31,8 @@ async def test_every_endpoint_is_described(edge: Edge) -> None:
         "startWorkflow", "listWorkflows", "getWorkflow", "getWorkflowHistory", "getWorkflowLogs",
         "getWorkflowResult", "cancelWorkflow", "reconcileWorkflow", "retryWorkflow", "streamWorkflow",
         "streamWorkflows", "streamWorkflowLogs", "listDefinitions", "listExecutors", "getSummary",
-        "getConfig", "getLiveness", "getReadiness", "getMetrics", "getSession", "signIn", "signOut",
+        "getTrends", "getConfig", "getLiveness", "getReadiness", "getMetrics", "getSession", "signIn",
+        "signOut",
     } == set(described.values())  # fmt: skip
     assert len(set(described.values())) == len(described)
 

@@ -264,6 +264,23 @@ async def test_a_workflow_from_before_lastword_can_be_opened(edge: Edge) -> None
     assert "old-1" == (await edge.client.get("/workflows/old-1")).json()["id"]
 
 
+async def test_trends_join_what_is_stored_with_what_was_seen(edge: Edge) -> None:
+    """An hour by minutes: counts of the database, and this edge's own view since it began."""
+    edge.hub.trail.told(0.004)
+    edge.hub.trail.sample(stale=1, executors=2, slots=16, load=3)
+    trends = (await edge.client.get("/trends")).json()
+    assert (60, 60) == (trends["step_s"], len(trends["points"]))
+    assert {"success": 0, "failed": 0, "cancelled": 0} == trends["points"][0]["ended"]
+    assert trends["points"][0]["vitals"] is None
+    seen = [point["vitals"] for point in trends["points"] if point["vitals"]]
+    assert (1, 2, 16, 3) == tuple(seen[0][name] for name in ("stale", "executors", "slots", "load"))
+    assert 1 == trends["lag"]["count"]
+    week = (await edge.client.get("/trends?span=7d")).json()
+    assert (10_800, 56) == (week["step_s"], len(week["points"]))
+    refused = await edge.client.get("/trends?span=1y")
+    assert (400, "invalid_parameter") == (refused.status_code, refused.json()["code"])
+
+
 async def test_definitions_executors_summary_and_config(edge: Edge) -> None:
     """What can be started, who works, how many stand where, and what clients go by."""
     edge.world.run("w-1")

@@ -38,7 +38,8 @@ from lastword.contracts.messages import (
 from lastword.contracts.records import Entry, Record, advance
 from lastword.contracts.statuses import ErrorCode, Status
 from lastword.http.hub import Hub
-from lastword.storage import BadCursor, StoredPage, StoredSummary, StoredWorkflow, WorkflowQuery
+from lastword.storage import BadCursor, StoredPage, StoredSummary, StoredTrends, StoredWorkflow, WorkflowQuery
+from lastword.storage.trends import fold
 
 EPOCH = "testlog1"
 
@@ -294,6 +295,7 @@ class FakeLists:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.trends_asked = 0
 
     async def position(self) -> tuple[str | None, int]:
         """Return how far it is."""
@@ -329,6 +331,12 @@ class FakeLists:
         latest = {entry.record.id: entry.record.status for entry in self._world.log}
         counts = {status: list(latest.values()).count(status) for status in Status}
         return StoredSummary(statuses=counts, position=(await self.position())[1])
+
+    async def trends(self, since: datetime, until: datetime, step_s: int) -> StoredTrends:
+        """Count nothing, in every bucket; the storage's own tests count."""
+        self.trends_asked += 1
+        buckets = fold([], [], 0, since=since, until=until, step_s=step_s)
+        return StoredTrends(buckets=buckets, position=(await self.position())[1])
 
 
 def _refused(status: int, code: str, title: str, **more: Any) -> Reply:

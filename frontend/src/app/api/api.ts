@@ -11,6 +11,7 @@ import type {
   Problem,
   StartRequest,
   Summary,
+  Trends,
   Workflow,
   WorkflowPage,
 } from './contracts';
@@ -22,6 +23,9 @@ export const FETCH = new InjectionToken<typeof fetch>('FETCH', {
 
 /** Filters of the list, as the address bar and `GET /workflows` both spell them. */
 export type ListQuery = Readonly<Record<string, string | undefined>>;
+
+/** How far back the course of things is told. */
+export type Span = '1h' | '24h' | '7d';
 
 /** A conditional read: `body` is null where nothing changed since `etag`. */
 export interface Read<T> {
@@ -48,6 +52,10 @@ export class Api {
 
   summary(aborted?: AbortSignal): Promise<Summary> {
     return this.get('/summary', aborted);
+  }
+
+  trends(span: Span): Promise<Trends> {
+    return this.get(`/trends?span=${span}`);
   }
 
   definitions(): Promise<DefinitionPage> {

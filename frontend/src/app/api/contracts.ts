@@ -121,6 +121,14 @@ export interface History {
   readonly items: readonly Transition[];
 }
 
+/** How late the truth was told, in milliseconds, over the ends of some time. */
+export interface Lag {
+  readonly count: number;
+  readonly p50_ms: number;
+  readonly p99_ms: number;
+  readonly worst_ms: number;
+}
+
 /** One line that a workflow's process wrote, or one thing that lastword has to say about it. */
 export interface LogLine {
   readonly at: string;
@@ -286,12 +294,40 @@ export interface Transition {
   readonly actor: string;
 }
 
+/** One piece of time. */
+export interface TrendPoint {
+  readonly at: string;
+  readonly running: number;
+  readonly started: number;
+  readonly ended: Readonly<Record<string, number>>;
+  readonly failures: Readonly<Record<string, number>>;
+  readonly vitals: Vitals | null;
+}
+
+/** How the system has done, over equal pieces of time without gaps; the last one is not over yet. */
+export interface Trends {
+  readonly step_s: number;
+  readonly points: readonly TrendPoint[];
+  readonly position: number;
+  readonly watched_since: string;
+  readonly lag: Lag | null;
+}
+
 /** Tokens that the language models reported. */
 export interface Usage {
   readonly prompt_tokens?: number;
   readonly completion_tokens?: number;
   readonly total_tokens?: number;
   readonly calls?: number;
+}
+
+/** What no record keeps, and an edge saw: gone with it, and measured by it alone. */
+export interface Vitals {
+  readonly stale: number;
+  readonly executors: number;
+  readonly slots: number;
+  readonly load: number;
+  readonly lag: Lag | null;
 }
 
 /** A workflow, whole. */

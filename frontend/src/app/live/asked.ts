@@ -7,7 +7,7 @@ export function missed(thrown: unknown): Asked {
     if (thrown.status === 401) return { type: 'denied', refusal: 'auth' };
     if (thrown.status === 403) return { type: 'denied', refusal: 'forbidden' };
     if (thrown.status === 404) return { type: 'denied', refusal: 'unknown' };
-    return { type: 'unanswered', retryAfterMs: thrown.retryAfterMs };
+    return { type: 'unanswered', retryAfterMs: thrown.retryAfterMs, busy: true };
   }
-  return { type: 'unanswered', retryAfterMs: null };
+  return { type: 'unanswered', retryAfterMs: null, busy: false };
 }

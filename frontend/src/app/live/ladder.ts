@@ -15,100 +15,21 @@
  *   with its first frame.
  * - The browser's `offline` event is a suspicion, not a verdict: the server may run on this very machine.
  */
-import { backoffMs, type Backoff } from './backoff';
-
-export type Rung = 'ws' | 'sse' | 'poll';
-export type Refusal = 'auth' | 'forbidden' | 'unknown';
-export type LinkName = 'main' | 'probe';
-export type TimerName = 'open' | 'probe' | 'stable' | 'silence' | 'retry' | 'climb' | 'poll';
-
-/** Where we stand. `rung` carries the truth when `phase` is `open`, and is being tried otherwise. */
-export interface LadderState {
-  readonly phase: 'idle' | 'opening' | 'open' | 'waiting' | 'ended' | 'refused';
-  readonly rung: Rung;
-  /** The rung has been open for long enough to be called good. */
-  readonly stable: boolean;
-  /** Failures in a row on this rung. */
-  readonly failures: number;
-  /** The rung that is being tried beside the one that carries. */
-  readonly probe: Rung | null;
-  /** Climbs in a row that came to nothing. */
-  readonly climbs: number;
-  /** Questions in a row that nobody answered. */
-  readonly unanswered: number;
-  /** Rungs that the server has turned off. */
-  readonly off: readonly Rung[];
-  /** When the server was last heard, by this page's clock, in ms. */
-  readonly heardAt: number | null;
-  /** Since when no rung has been open; null while one is. */
-  readonly lostAt: number | null;
-  readonly hidden: boolean;
-  readonly refusal: Refusal | null;
-}
-
-export type Happening =
-  | { readonly type: 'started'; readonly at: number }
-  | { readonly type: 'stopped' | 'ended' | 'pushed'; readonly at: number }
-  | { readonly type: 'spoke'; readonly link: LinkName; readonly at: number }
-  | {
-      readonly type: 'lost';
-      readonly link: LinkName;
-      readonly code: number | null;
-      readonly at: number;
-    }
-  | { readonly type: 'answered'; readonly at: number }
-  | { readonly type: 'unanswered'; readonly retryAfterMs: number | null; readonly at: number }
-  | { readonly type: 'denied'; readonly refusal: Refusal; readonly at: number }
-  | { readonly type: 'elapsed'; readonly timer: TimerName; readonly at: number }
-  | { readonly type: 'hidden' | 'shown' | 'offline' | 'online'; readonly at: number };
-
-export type Effect =
-  | { readonly do: 'open'; readonly link: LinkName; readonly rung: 'ws' | 'sse' }
-  | { readonly do: 'close'; readonly link: LinkName }
-  | { readonly do: 'promote' }
-  | { readonly do: 'ask' }
-  | { readonly do: 'set'; readonly timer: TimerName; readonly ms: number }
-  | { readonly do: 'clear'; readonly timer: TimerName };
-
-/** The numbers of the policy, in milliseconds where not counts. */
-export interface Rules {
-  /** A link that has not said a word by then is not opening. */
-  readonly openMs: number;
-  /** A link that has held for so long is good. */
-  readonly stableMs: number;
-  /** Silence of more than this means that the link is lost: two and a half pings. */
-  readonly silenceMs: number;
-  /** Failures in a row after which the next rung down is taken. */
-  readonly tries: number;
-  readonly backoff: Backoff;
-  /** Between two questions while polling. */
-  readonly pollMs: number;
-  /** The same while nobody looks. */
-  readonly hiddenPollMs: number;
-  /** How long until a higher rung is tried again. */
-  readonly climb: Backoff;
-  /** Least wait after the server said that it is overloaded. */
-  readonly overloadedMs: number;
-  readonly random: () => number;
-}
-
-export const DEFAULT_RULES: Rules = {
-  openMs: 5_000,
-  stableMs: 5_000,
-  silenceMs: 37_500,
-  tries: 2,
-  backoff: { baseMs: 500, capMs: 30_000 },
-  pollMs: 2_000,
-  hiddenPollMs: 30_000,
-  climb: { baseMs: 20_000, capMs: 300_000 },
-  overloadedMs: 3_000,
-  random: Math.random,
-};
-
-export const UNAUTHORISED = 4001;
-export const FEATURE_OFF = 4003;
-export const UNKNOWN = 4004;
-export const OVERLOADED = 4100;
+import { backoffMs } from './backoff';
+import {
+  type Effect,
+  FEATURE_OFF,
+  GOING_AWAY,
+  type Happening,
+  type LadderState,
+  OVERLOADED,
+  type Rules,
+  type Rung,
+  type TimerName,
+  UNAUTHORISED,
+  UNKNOWN,
+  grounded,
+} from './ladder-state';
 
 const ORDER: readonly Rung[] = ['ws', 'sse', 'poll'];
 const TIMERS: readonly TimerName[] = [
@@ -124,24 +45,6 @@ const TIMERS: readonly TimerName[] = [
 export interface Step {
   readonly state: LadderState;
   readonly effects: readonly Effect[];
-}
-
-/** The state before anything has happened. */
-export function grounded(off: readonly Rung[] = [], hidden = false): LadderState {
-  return {
-    phase: 'idle',
-    rung: 'ws',
-    stable: false,
-    failures: 0,
-    probe: null,
-    climbs: 0,
-    unanswered: 0,
-    off,
-    heardAt: null,
-    lostAt: null,
-    hidden,
-    refusal: null,
-  };
 }
 
 /** The next state, and what to do about it. */
@@ -168,7 +71,7 @@ export function climb(state: LadderState, happening: Happening, rules: Rules): S
     case 'answered':
       return answer(state, happening.at, rules);
     case 'unanswered':
-      return miss(state, happening.retryAfterMs, happening.at, rules);
+      return miss(state, happening, rules);
     case 'elapsed':
       return elapse(state, happening.timer, happening.at, rules);
     case 'hidden':
@@ -181,7 +84,7 @@ export function climb(state: LadderState, happening: Happening, rules: Rules): S
         : { state, effects: [{ do: 'ask' }] };
     case 'online':
     case 'pushed':
-      return hurry(state, rules);
+      return hurry(state, happening.at, rules);
     default:
       return never(happening);
   }
@@ -194,14 +97,14 @@ export function isLive(state: LadderState): boolean {
 
 function start(before: LadderState, at: number, rules: Rules): Step {
   const state = { ...grounded(before.off, before.hidden), lostAt: at };
-  return enter(state, top(state), 0, rules);
+  return enter(state, top(state), 0, at, rules);
 }
 
-function enter(before: LadderState, rung: Rung, failures: number, rules: Rules): Step {
+function enter(before: LadderState, rung: Rung, failures: number, at: number, rules: Rules): Step {
   const state: LadderState = { ...before, phase: 'opening', rung, failures, stable: false };
-  const net: Effect = { do: 'set', timer: 'poll', ms: interval(state, rules) };
+  const net: Effect = { do: 'set', timer: 'poll', ms: untilNext(state, at, rules) };
   if (rung === 'poll') {
-    return { state, effects: [{ do: 'ask' }, net, ...planClimb(state, rules)] };
+    return { state, effects: [...ask(state, at), net, ...planClimb(state, rules)] };
   }
   return {
     state,
@@ -213,12 +116,17 @@ function enter(before: LadderState, rung: Rung, failures: number, rules: Rules):
   };
 }
 
+/** What is so once the server has told how things stand. */
+function heardAt(at: number): Pick<LadderState, 'heardAt' | 'unanswered' | 'busy' | 'nextAt'> {
+  return { heardAt: at, unanswered: 0, busy: false, nextAt: null };
+}
+
 function hear(before: LadderState, at: number, rules: Rules): Step {
   const silence: Effect = { do: 'set', timer: 'silence', ms: rules.silenceMs };
-  const state = { ...before, heardAt: at, unanswered: 0 };
+  const state = { ...before, ...heardAt(at) };
   if (before.phase === 'open') return { state, effects: [silence] };
   return {
-    state: { ...state, phase: 'open', lostAt: null },
+    state: { ...state, phase: 'open', openings: state.openings + 1, lostAt: null },
     effects: [
       { do: 'clear', timer: 'open' },
       { do: 'clear', timer: 'retry' },
@@ -240,8 +148,8 @@ function promote(before: LadderState, at: number, rules: Rules): Step {
     stable: false,
     // One drop before it is stable, and the rung below carries again at once.
     failures: rules.tries - 1,
-    unanswered: 0,
-    heardAt: at,
+    ...heardAt(at),
+    openings: before.openings + 1,
     lostAt: null,
   };
   return {
@@ -276,7 +184,10 @@ function fail(before: LadderState, code: number | null, at: number, rules: Rules
     });
   }
   const off = code === FEATURE_OFF ? [...before.off, before.rung] : before.off;
-  const failures = (before.stable ? 0 : before.failures) + 1;
+  // A server that says goodbye has not failed; it or another is there in a moment. One that says nothing
+  // else has.
+  const forgiven = code === GOING_AWAY && before.stable;
+  const failures = forgiven ? 0 : (before.stable ? 0 : before.failures) + 1;
   const state: LadderState = {
     ...before,
     off,
@@ -286,18 +197,18 @@ function fail(before: LadderState, code: number | null, at: number, rules: Rules
     lostAt: before.lostAt ?? at,
   };
   if (code === FEATURE_OFF || failures >= rules.tries) {
-    const down = enter({ ...state, climbs: state.climbs + 1 }, below(state), 0, rules);
+    const down = enter({ ...state, climbs: state.climbs + 1 }, below(state), 0, at, rules);
     // Polling asks at once by itself; the others ask here, so that the fall costs no truth.
-    const ask: Effect[] = down.state.rung === 'poll' ? [] : [{ do: 'ask' }];
-    return { state: down.state, effects: [...closing, ...ask, ...down.effects] };
+    const asking = down.state.rung === 'poll' ? [] : ask(state, at);
+    return { state: down.state, effects: [...closing, ...asking, ...down.effects] };
   }
   const wait = backoffMs(failures, rules.backoff, rules.random);
   return {
     state,
     effects: [
       ...closing,
-      { do: 'ask' },
-      { do: 'set', timer: 'poll', ms: interval(state, rules) },
+      ...ask(state, at),
+      { do: 'set', timer: 'poll', ms: untilNext(state, at, rules) },
       {
         do: 'set',
         timer: 'retry',
@@ -328,7 +239,7 @@ function failProbe(before: LadderState, code: number | null, rules: Rules): Step
 }
 
 function answer(before: LadderState, at: number, rules: Rules): Step {
-  const state = { ...before, heardAt: at, unanswered: 0 };
+  const state = { ...before, ...heardAt(at) };
   if (isLive(before)) return { state, effects: [] };
   const next: Effect = { do: 'set', timer: 'poll', ms: interval(state, rules) };
   if (before.rung !== 'poll') return { state, effects: [next] };
@@ -337,16 +248,23 @@ function answer(before: LadderState, at: number, rules: Rules): Step {
     before.unanswered > 0 && before.probe === null && top(state) !== 'poll'
       ? [{ do: 'set', timer: 'climb', ms: backoffMs(1, rules.backoff, rules.random) }]
       : [];
-  return { state: { ...state, phase: 'open', lostAt: null }, effects: [next, ...soon] };
+  const openings = before.phase === 'open' ? before.openings : before.openings + 1;
+  return { state: { ...state, phase: 'open', openings, lostAt: null }, effects: [next, ...soon] };
 }
 
-function miss(before: LadderState, retryAfterMs: number | null, at: number, rules: Rules): Step {
+function miss(
+  before: LadderState,
+  { retryAfterMs, busy, at }: Extract<Happening, { type: 'unanswered' }>,
+  rules: Rules,
+): Step {
   if (isLive(before)) return { state: before, effects: [] };
   const unanswered = before.unanswered + 1;
   const wait = Math.max(backoffMs(unanswered, rules.backoff, rules.random), retryAfterMs ?? 0);
   const state: LadderState = {
     ...before,
     unanswered,
+    busy,
+    nextAt: at + wait,
     phase: before.rung === 'poll' ? 'waiting' : before.phase,
     lostAt: before.lostAt ?? at,
   };
@@ -363,12 +281,12 @@ function elapse(before: LadderState, timer: TimerName, at: number, rules: Rules)
     case 'stable':
       return { state: { ...before, stable: true, failures: 0, climbs: 0 }, effects: [] };
     case 'retry':
-      return enter(before, before.rung, before.failures, rules);
+      return enter(before, before.rung, before.failures, at, rules);
     case 'poll':
       return isLive(before)
         ? { state: before, effects: [] }
         : {
-            state: before,
+            state: { ...before, nextAt: null },
             // The timer is set again at once: an answer that never comes must not end the asking.
             effects: [{ do: 'ask' }, { do: 'set', timer: 'poll', ms: interval(before, rules) }],
           };
@@ -397,13 +315,15 @@ function show(state: LadderState, at: number, rules: Rules): Step {
     // Timers sleep with the machine; what woke up may hold a socket that died long ago.
     return silent ? fail(state, null, at, rules) : { state, effects: [{ do: 'ask' }] };
   }
-  return hurry(state, rules);
+  return hurry(state, at, rules);
 }
 
-function hurry(before: LadderState, rules: Rules): Step {
+/** Someone looks, or the network is back: whatever was being waited for is tried now. */
+function hurry(waiting: LadderState, at: number, rules: Rules): Step {
+  const before = { ...waiting, nextAt: null };
   if (isLive(before)) return { state: before, effects: [{ do: 'ask' }] };
   if (before.phase === 'waiting' && before.rung !== 'poll') {
-    const step = enter(before, before.rung, before.failures, rules);
+    const step = enter(before, before.rung, before.failures, at, rules);
     return {
       state: step.state,
       effects: [{ do: 'clear', timer: 'retry' }, { do: 'ask' }, ...step.effects],
@@ -444,6 +364,21 @@ function finish(state: LadderState): Step {
     state: { ...state, probe: null },
     effects: [{ do: 'close', link: 'main' }, { do: 'close', link: 'probe' }, ...timers],
   };
+}
+
+/** A question now; none while a server that is not able has asked to be left alone. */
+function ask(state: LadderState, at: number): Effect[] {
+  return isLeftAlone(state, at) ? [] : [{ do: 'ask' }];
+}
+
+/** How long until the next question of the net. */
+function untilNext(state: LadderState, at: number, rules: Rules): number {
+  const least = interval(state, rules);
+  return isLeftAlone(state, at) ? Math.max(least, (state.nextAt ?? at) - at) : least;
+}
+
+function isLeftAlone({ busy, nextAt }: LadderState, at: number): boolean {
+  return busy && nextAt !== null && nextAt > at;
 }
 
 function interval(state: LadderState, rules: Rules): number {

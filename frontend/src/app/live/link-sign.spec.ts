@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { grounded, type LadderState } from './ladder';
+import { grounded, type LadderState } from './ladder-state';
 import { inDoubt, linkSign, truthTime } from './link-sign';
 
 const PING = 15_000;

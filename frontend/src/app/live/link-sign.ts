@@ -1,5 +1,5 @@
 /** What the link says of itself, in the words of the top bar; pure, so that each state can be tested. */
-import type { LadderState } from './ladder';
+import type { LadderState } from './ladder-state';
 
 export interface LinkSign {
   readonly kind: 'live' | 'events' | 'polling' | 'offline' | 'opening' | 'ended';
@@ -24,7 +24,8 @@ export function linkSign(state: LadderState, now: number, pingMs: number): LinkS
   const offline = state.phase !== 'open' && state.unanswered > 0;
   const lostFor = state.lostAt === null ? 0 : now - state.lostAt;
   if (offline && lostFor >= PATIENCE_MS) {
-    return { kind: 'offline', tone: 'failed', label: 'Offline', asOf: state.heardAt };
+    const label = state.busy ? 'Unavailable' : 'Offline';
+    return { kind: 'offline', tone: 'failed', label, asOf: state.heardAt };
   }
   if (state.phase === 'open' && state.rung === 'poll') {
     return { kind: 'polling', tone: 'doubt', label: 'Polling', asOf: null };

@@ -3,11 +3,19 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { HandDrivenPage, Opener } from '../../testing/hand-driven';
 import { hello, snapshot } from '../../testing/workflows';
 import type { Frame } from '../api/contracts';
-import { DEFAULT_RULES, FEATURE_OFF, OVERLOADED, UNAUTHORISED, UNKNOWN } from './ladder';
+import {
+  DEFAULT_RULES,
+  FEATURE_OFF,
+  GOING_AWAY,
+  OVERLOADED,
+  UNAUTHORISED,
+  UNKNOWN,
+} from './ladder-state';
 import { LiveLink, type Asked, type Source } from './live-link';
 
 const RULES = { ...DEFAULT_RULES, random: () => 1 };
 /** Waits with a random of 1: the whole ceiling. */
+const UNANSWERED: Asked = { type: 'unanswered', retryAfterMs: null, busy: false };
 const FIRST_RETRY = 500;
 const FIRST_CLIMB = 20_000;
 
@@ -160,6 +168,21 @@ describe('LiveLink', () => {
     });
   });
 
+  describe('a server that goes away', () => {
+    it('is come back to soon, and its goodbye is no failure', async () => {
+      await live();
+      ws.last.drop(GOING_AWAY);
+      expect(standing()).toBe('waiting ws');
+      await wait(RULES.backoff.baseMs);
+      expect(ws.all).toHaveLength(2);
+      ws.last.say(hello());
+      ws.last.drop(GOING_AWAY);
+      await wait(RULES.backoff.baseMs);
+      expect(ws.all).toHaveLength(3);
+      expect(sse.all).toHaveLength(0);
+    });
+  });
+
   describe('falling', () => {
     it('takes server-sent events after two failures', async () => {
       start();
@@ -246,7 +269,7 @@ describe('LiveLink', () => {
     });
 
     it('backs off, within bounds, while nobody answers', async () => {
-      source.answer = { type: 'unanswered', retryAfterMs: null };
+      source.answer = UNANSWERED;
       await fallToPolling();
       await wait(120_000);
       const before = source.asked;
@@ -257,7 +280,7 @@ describe('LiveLink', () => {
 
     it('leaves the server alone for as long as it asks', async () => {
       start(['ws', 'sse']);
-      source.answer = { type: 'unanswered', retryAfterMs: 20_000 };
+      source.answer = { type: 'unanswered', retryAfterMs: 20_000, busy: true };
       await wait(RULES.pollMs);
       const before = source.asked;
       await wait(19_000);
@@ -283,6 +306,59 @@ describe('LiveLink', () => {
       page.tell('shown');
       expect(source.asked).toBe(before + 1);
     });
+  });
+
+  describe('a server that answers that it cannot', () => {
+    beforeEach(() => {
+      source.answer = { type: 'unanswered', retryAfterMs: 20_000, busy: true };
+    });
+
+    it('is told apart from one that does not answer, and says when it is asked again', async () => {
+      start(['ws', 'sse']);
+      await wait(0);
+      expect(link.state()).toMatchObject({ busy: true, nextAt: Date.now() + 20_000 });
+      source.answer = UNANSWERED;
+      await wait(20_000);
+      expect(link.state().busy).toBe(false);
+    });
+
+    it('is left alone by falls between rungs too', async () => {
+      start();
+      await wait(RULES.pollMs);
+      const before = source.asked;
+      ws.last.drop(1013);
+      await wait(FIRST_RETRY);
+      ws.last.drop(1013);
+      sse.last.drop();
+      await wait(15_000);
+      expect(source.asked).toBe(before);
+    });
+
+    it('is asked at once when a person wants it', async () => {
+      start(['ws', 'sse']);
+      await wait(0);
+      const before = source.asked;
+      link.push();
+      expect(source.asked).toBe(before + 1);
+    });
+
+    it('is forgiven with the first answer', async () => {
+      start(['ws', 'sse']);
+      await wait(0);
+      source.answer = { type: 'answered' };
+      link.push();
+      await wait(0);
+      expect(link.state()).toMatchObject({ phase: 'open', busy: false, nextAt: null });
+    });
+  });
+
+  it('counts how often it began to carry, whatever the rung', async () => {
+    await live();
+    expect(link.state().openings).toBe(1);
+    ws.last.drop(1006);
+    await wait(FIRST_RETRY);
+    ws.last.say(hello(), { type: 'ping', position: 1 });
+    expect(link.state().openings).toBe(2);
   });
 
   describe('climbing', () => {
@@ -365,7 +441,7 @@ describe('LiveLink', () => {
     });
 
     it('comes back soon after a server that was gone answers again', async () => {
-      source.answer = { type: 'unanswered', retryAfterMs: null };
+      source.answer = UNANSWERED;
       await fallToPolling();
       source.answer = { type: 'answered' };
       const before = ws.all.length;
@@ -415,7 +491,7 @@ describe('LiveLink', () => {
     });
 
     it('tries at once when someone asks for it', async () => {
-      source.answer = { type: 'unanswered', retryAfterMs: 60_000 };
+      source.answer = { type: 'unanswered', retryAfterMs: 60_000, busy: true };
       start(['ws', 'sse']);
       await wait(RULES.pollMs);
       const before = source.asked;

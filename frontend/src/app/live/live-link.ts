@@ -4,8 +4,8 @@
  */
 import { signal, type Signal, type WritableSignal } from '@angular/core';
 import type { Frame } from '../api/contracts';
+import { climb } from './ladder';
 import {
-  climb,
   grounded,
   type Effect,
   type Happening,
@@ -14,14 +14,19 @@ import {
   type Refusal,
   type Rules,
   type TimerName,
-} from './ladder';
+} from './ladder-state';
 import type { PageEvent } from './page-events';
 import type { Connection, Open } from './transports';
 
 /** What came of asking. */
 export type Asked =
   | { readonly type: 'answered'; readonly ended?: boolean }
-  | { readonly type: 'unanswered'; readonly retryAfterMs: number | null }
+  | {
+      readonly type: 'unanswered';
+      readonly retryAfterMs: number | null;
+      /** Somebody answered, and could not say how things stand: the way there is open. */
+      readonly busy: boolean;
+    }
   | { readonly type: 'denied'; readonly refusal: Refusal };
 
 /** What the link is about: one workflow, or a list of them. */
@@ -172,7 +177,7 @@ export class LiveLink {
     this.asking = null;
     const at = this.around.now();
     if (asked.type === 'unanswered') {
-      this.tell({ type: 'unanswered', retryAfterMs: asked.retryAfterMs, at });
+      this.tell({ ...asked, at });
     } else if (asked.type === 'denied') {
       this.tell({ type: 'denied', refusal: asked.refusal, at });
     } else {

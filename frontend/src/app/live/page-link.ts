@@ -1,9 +1,10 @@
-import { Service, computed, inject, signal, type Signal } from '@angular/core';
+import { Service, computed, effect, inject, signal, untracked, type Signal } from '@angular/core';
+import { Session } from '../api/session';
 import { Settings } from '../shared/settings';
 import { Ticker } from '../shared/ticker';
 import { ServerClock } from '../shared/server-clock';
 import { inDoubt, linkSign, truthTime, type LinkSign } from './link-sign';
-import type { LadderState } from './ladder';
+import type { LadderState } from './ladder-state';
 
 /** The one link of the page that is open, as the top bar shows it and clocks go by it. */
 @Service()
@@ -11,6 +12,7 @@ export class PageLink {
   private readonly settings = inject(Settings);
   private readonly ticker = inject(Ticker);
   private readonly clock = inject(ServerClock);
+  private readonly session = inject(Session);
   private readonly current = signal<{
     readonly state: Signal<LadderState>;
     readonly push: () => void;
@@ -30,6 +32,20 @@ export class PageLink {
     return sign !== null && inDoubt(sign);
   });
   readonly offline = computed(() => this.sign()?.kind === 'offline');
+  /** The server is there and says that it cannot tell. */
+  readonly busy = computed(() => this.offline() && this.current()?.state().busy === true);
+  /** Seconds until the page asks again; null while it asks, or where all is well. */
+  readonly retryS = computed(() => {
+    const nextAt = this.current()?.state().nextAt ?? null;
+    this.ticker.now();
+    return nextAt === null ? null : Math.max(0, Math.ceil((nextAt - Date.now()) / 1000));
+  });
+  readonly retryWords = computed(() => {
+    const seconds = this.retryS();
+    return seconds === null || seconds === 0 ? 'Asking again now.' : `Retrying in ${seconds} s.`;
+  });
+  /** How often the link was opened; each time may be by another release of the server. */
+  readonly openings = computed(() => this.current()?.state().openings ?? 0);
   /** Up to when the page knows, in the server's milliseconds; clocks count to here. */
   readonly truth = computed(() => {
     const sign = this.sign();
@@ -37,6 +53,13 @@ export class PageLink {
     if (sign === null || sign.asOf === null) return now;
     return truthTime(sign, Date.now()) + this.clock.now() - Date.now();
   });
+
+  constructor() {
+    effect(() => {
+      // A stream says so by its close code alone; without this the page would wait for ever.
+      if (this.current()?.state().refusal === 'auth') untracked(() => this.session.require());
+    });
+  }
 
   /** The page's link from now on; call what is returned when the page goes. */
   use(state: Signal<LadderState>, push: () => void): () => void {

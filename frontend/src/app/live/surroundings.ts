@@ -1,6 +1,6 @@
 import { InjectionToken, Service, inject } from '@angular/core';
 import { Settings } from '../shared/settings';
-import { DEFAULT_RULES, type Rules } from './ladder';
+import { DEFAULT_RULES, type Rules } from './ladder-state';
 import { LiveLink, type Source } from './live-link';
 import { PageEvents } from './page-events';
 import { OPEN_EVENTS, OPEN_WEB_SOCKET } from './transports';

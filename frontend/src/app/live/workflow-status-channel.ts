@@ -4,7 +4,7 @@ import { Api } from '../api/api';
 import type { Frame, Workflow } from '../api/contracts';
 import { Settings } from '../shared/settings';
 import { missed } from './asked';
-import type { LadderState } from './ladder';
+import type { LadderState } from './ladder-state';
 import type { Asked, LiveLink, Source } from './live-link';
 import { nextFrame } from './next-frame';
 import { LinkBuilder } from './surroundings';

@@ -1,12 +1,12 @@
 /**
- * What Operations shows: the workflows of a span of time, kept live, and the executors.
+ * What Operations shows: how things went, who works, and what runs just now.
  *
- * The API has no time series yet; the series are drawn from the workflows themselves, so they are as true
- * as the list is, and they say so where the span holds more than was loaded.
+ * The server tells the course of a span (`/trends`); the one stream of the page says when something moved, so
+ * that it is asked for again, and keeps the workflows that run, for what they wait for and who is in doubt.
  */
 import { DestroyRef, Service, computed, inject, signal } from '@angular/core';
-import { Api } from '../api/api';
-import type { ExecutorView, Frame, Workflow } from '../api/contracts';
+import { Api, type Span } from '../api/api';
+import type { ExecutorView, Frame, Trends, Workflow } from '../api/contracts';
 import { missed } from '../live/asked';
 import type { Asked, LiveLink, Source } from '../live/live-link';
 import { nextFrame } from '../live/next-frame';
@@ -14,25 +14,18 @@ import { PageEvents } from '../live/page-events';
 import { PageLink } from '../live/page-link';
 import { LinkBuilder } from '../live/surroundings';
 import { later } from '../live/workflow-order';
-import { ServerClock } from '../shared/server-clock';
 import { Settings } from '../shared/settings';
 import { Tally } from '../workflows/tally';
 
-export type Span = '1h' | '24h' | '7d';
-
-export const SPAN_MS: Readonly<Record<Span, number>> = {
-  '1h': 3_600_000,
-  '24h': 86_400_000,
-  '7d': 604_800_000,
-};
-
-const PAGE_ROWS = 200;
-const MOST_PAGES = 5;
+/** What runs is asked for in one question; more than these are counted and not looked at. */
+const MOST_LIVE = 200;
+/** Between two questions for the course at least, and at most while someone looks. */
+const REST_MS = 2_500;
+const RENEW_MS = 15_000;
 
 @Service({ autoProvided: false })
 export class OperationsStore implements Source {
   private readonly api = inject(Api);
-  private readonly clock = inject(ServerClock);
   private readonly tally = inject(Tally);
   private readonly settings = inject(Settings);
   private readonly events = inject(PageEvents);
@@ -41,80 +34,88 @@ export class OperationsStore implements Source {
 
   private readonly held = signal<ReadonlyMap<string, Workflow>>(new Map());
   private readonly known = signal<readonly ExecutorView[] | null>(null);
-  private readonly cut = signal(false);
-  private readonly state = signal<'loading' | 'ready' | 'failed'>('loading');
+  private readonly course = signal<Trends | null>(null);
   private readonly thrown = signal<unknown>(null);
-  private readonly pending = new Map<string, Workflow>();
-  private flushing = false;
+  private pending: Map<string, Workflow> | null = null;
+  private forgets = false;
   private position = 0;
+  private epoch = '';
   private span: Span = '1h';
   private generation = 0;
   private over = false;
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  private askedAt = 0;
+  /** Whether a question for the course is under way: a slow answer is waited for, not asked for again. */
+  private asking = false;
+  private soon: ReturnType<typeof setTimeout> | undefined;
+  private beat: ReturnType<typeof setTimeout> | undefined;
 
-  readonly workflows = computed(() => [...this.held().values()]);
+  /** The workflows that run just now. */
+  readonly live = computed(() => [...this.held().values()]);
+  /** Null until the server has said. */
   readonly executors = this.known.asReadonly();
-  /** Whether the span holds more workflows than were loaded. */
-  readonly truncated = this.cut.asReadonly();
-  readonly phase = this.state.asReadonly();
+  /** The course of the span; the last one stays until the next is here. */
+  readonly trends = this.course.asReadonly();
+  /** Why there is no newer course; null where there is. */
   readonly error = this.thrown.asReadonly();
 
   constructor() {
     this.link = inject(LinkBuilder).build(this);
     const release = this.page.use(this.link.state, () => this.link.push());
+    const deafen = this.events.listen((event) => {
+      if (event === 'shown') this.askSoon(0);
+    });
     void this.tally.load();
     void this.watchExecutors();
+    this.link.start();
     inject(DestroyRef).onDestroy(() => {
       this.over = true;
       this.generation += 1;
-      clearTimeout(this.timer);
+      clearTimeout(this.soon);
+      clearTimeout(this.beat);
       this.link.stop();
+      deafen();
       release();
     });
   }
 
-  async load(span: Span): Promise<void> {
+  /** Shows another span; what is shown stays until the answer is here. */
+  async load(span: Span = this.span): Promise<void> {
     this.span = span;
+    clearTimeout(this.soon);
     const mine = ++this.generation;
-    const since = new Date(this.clock.now() - SPAN_MS[span]).toISOString();
-    const found = new Map<string, Workflow>();
+    this.askedAt = Date.now();
+    this.asking = true;
     try {
-      let cursor: string | null = null;
-      for (let page = 0; page < MOST_PAGES; page++) {
-        const query = { since, limit: String(PAGE_ROWS), cursor: cursor ?? undefined };
-        const { body } = await this.api.list(query, null);
-        if (mine !== this.generation || body === null) return;
-        if (page === 0) this.position = body.position;
-        for (const workflow of body.items) found.set(workflow.id, workflow);
-        cursor = body.next_cursor;
-        if (cursor === null) break;
-      }
-      for (const [id, workflow] of this.held()) {
-        const fresh = found.get(id);
-        if (fresh) found.set(id, later(workflow, fresh));
-      }
-      this.cut.set(cursor !== null);
-      this.held.set(found);
-      this.state.set('ready');
+      const trends = await this.api.trends(span);
+      if (mine !== this.generation) return;
+      this.course.set(trends);
+      this.thrown.set(null);
     } catch (error) {
       if (mine !== this.generation) return;
       this.thrown.set(error);
-      if (this.held().size === 0) this.state.set('failed');
     }
-    if (mine === this.generation && this.link.state().phase === 'idle') this.link.start();
+    this.asking = false;
+    this.askSoon(RENEW_MS);
   }
 
   path(rung: 'ws' | 'sse'): string {
-    return `/${rung === 'ws' ? 'ws' : 'events'}/workflows?after=${this.position}`;
+    // With the epoch, a place in another log is recognised as one.
+    const place = `${this.epoch}:${this.position}`;
+    const after = this.epoch === '' ? '' : `?after=${encodeURIComponent(place)}`;
+    return `/${rung === 'ws' ? 'ws' : 'events'}/workflows${after}`;
   }
 
   async ask(aborted: AbortSignal): Promise<Asked> {
     try {
-      const { body } = await this.api.list({ limit: String(PAGE_ROWS) }, null, aborted);
-      for (const workflow of body?.items ?? []) this.hear(workflow);
-      if (body) this.position = Math.max(this.position, body.position);
+      const query = { status: 'running,cancelling', limit: String(MOST_LIVE) };
+      const { body } = await this.api.list(query, null, aborted);
+      if (body) {
+        this.forgets = true;
+        for (const workflow of body.items) this.hear(workflow);
+        this.flushSoon();
+      }
       this.tally.ask();
-      if (this.state() === 'failed') void this.load(this.span);
+      this.askSoon();
       return { type: 'answered' };
     } catch (error) {
       return missed(error);
@@ -126,27 +127,29 @@ export class OperationsStore implements Source {
       case 'status':
         this.tally.moved(frame);
         this.hear(frame.workflow);
+        this.askSoon();
         break;
       case 'heartbeat':
         this.tally.ask();
         this.hear(frame.workflow);
+        this.askSoon();
         break;
       case 'snapshot':
+      case 'progress':
         this.hear(frame.workflow);
         break;
       case 'resync':
-        void this.load(this.span);
-        this.tally.ask();
+        this.forget();
         break;
       case 'hello':
-        if (!frame.recovered && this.position > 0 && frame.position > this.position) {
-          void this.load(this.span);
-        }
+        if (!frame.recovered) this.forget();
+        // A place is reached when what was missed has been heard, not when it is promised.
+        if (this.epoch !== frame.epoch) this.position = frame.position;
+        this.epoch = frame.epoch;
         break;
       case 'ping':
         this.position = Math.max(this.position, frame.position);
         break;
-      case 'progress':
       case 'end':
       case 'output':
       case 'problem':
@@ -157,21 +160,46 @@ export class OperationsStore implements Source {
     return false;
   }
 
+  /** What ran may have ended unheard: only what is heard from now on is true; snapshots of all follow. */
+  private forget(): void {
+    this.forgets = true;
+    this.tally.ask();
+    this.askSoon();
+    this.flushSoon();
+  }
+
   private hear(workflow: Workflow): void {
     this.position = Math.max(this.position, workflow.position);
-    const before = this.pending.get(workflow.id) ?? this.held().get(workflow.id) ?? null;
-    this.pending.set(workflow.id, later(before, workflow));
-    if (this.flushing) return;
-    this.flushing = true;
-    // Charts need no sixty pictures a second.
+    this.flushSoon();
+    const before = this.pending?.get(workflow.id) ?? this.held().get(workflow.id) ?? null;
+    this.pending?.set(workflow.id, later(before, workflow));
+  }
+
+  /** A quarter of a second of changes is one picture: charts need no sixty a second. */
+  private flushSoon(): void {
+    if (this.pending !== null) return;
+    this.pending = new Map();
     setTimeout(() => nextFrame(() => this.flush()), 250);
   }
 
   private flush(): void {
-    this.flushing = false;
-    if (this.pending.size === 0) return;
-    this.held.set(new Map([...this.held(), ...this.pending]));
-    this.pending.clear();
+    const heard = this.pending ?? new Map<string, Workflow>();
+    this.pending = null;
+    const held = this.forgets ? heard : new Map([...this.held(), ...heard]);
+    this.forgets = false;
+    this.held.set(new Map([...held].filter(([, workflow]) => !workflow.isTerminal)));
+  }
+
+  /** Asks for the course again, not before a rest, and not while nobody looks. */
+  private askSoon(atLeastMs = 0): void {
+    clearTimeout(this.soon);
+    if (this.over) return;
+    const wait = Math.max(atLeastMs, this.askedAt + REST_MS - Date.now());
+    this.soon = setTimeout(() => {
+      if (this.events.hidden) return; // asked for when it is shown
+      if (this.asking) this.askSoon(REST_MS);
+      else void this.load();
+    }, wait);
   }
 
   /** Executors have no stream of their own; they are asked for once a beat, and not while nobody looks. */
@@ -185,7 +213,7 @@ export class OperationsStore implements Source {
     }
     const wait = Math.max(2, this.settings.config().heartbeat_interval_s) * 1000;
     if (!this.over && this.link.state().phase !== 'refused') {
-      this.timer = setTimeout(() => void this.watchExecutors(), wait);
+      this.beat = setTimeout(() => void this.watchExecutors(), wait);
     }
   }
 }

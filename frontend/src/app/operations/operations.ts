@@ -1,32 +1,28 @@
 import { Component, computed, effect, inject, signal, untracked } from '@angular/core';
 import { RouterLink } from '@angular/router';
-import { sentence } from '../api/api-error';
-import type { ExecutorView } from '../api/contracts';
+import { ApiError, sentence } from '../api/api-error';
+import type { Span } from '../api/api';
 import { PageLink } from '../live/page-link';
-import { CopyButton } from '../shared/copy-button';
-import { Icon, type IconName } from '../shared/icon';
-import { Settings } from '../shared/settings';
-import { ago, fullTime, wholeDuration } from '../shared/times';
-import { BeatStrip, missedBeats } from '../signs/beat-strip';
+import { clockTime, wholeDuration } from '../shared/times';
 import { StatusIcon } from '../signs/status-icon';
-import { Tally } from '../workflows/tally';
 import { OfflineBanner } from '../workflows/offline-banner';
-import { OperationsStore, SPAN_MS, type Span } from './operations-store';
-import { buckets, causes } from './series';
-import { TimeChart } from './time-chart';
+import { Tally } from '../workflows/tally';
+import { Executors } from './executors';
+import { OperationsStore } from './operations-store';
+import { ENDED, EXITS, TIMEOUTS, causes, endedOf, failures, lagText, outcome, sum } from './series';
+import { Sparkline } from './sparkline';
+import { TimeChart, pieceWords } from './time-chart';
 
-/** How many buckets a span has, and what one is called. */
-const BUCKETS: Readonly<Record<Span, number>> = { '1h': 60, '24h': 48, '7d': 56 };
-const EACH: Readonly<Record<Span, string>> = {
-  '1h': 'minute',
-  '24h': '30 minutes',
-  '7d': '3 hours',
-};
+const SPANS: readonly { readonly span: Span; readonly label: string; readonly each: string }[] = [
+  { span: '1h', label: '1 h', each: 'minute' },
+  { span: '24h', label: '24 h', each: '30 minutes' },
+  { span: '7d', label: '7 d', each: '3 hours' },
+];
 
 /** How the whole installation does: what runs, what ended and why, and who works. */
 @Component({
   selector: 'lw-operations',
-  imports: [BeatStrip, CopyButton, Icon, OfflineBanner, RouterLink, StatusIcon, TimeChart],
+  imports: [Executors, OfflineBanner, RouterLink, Sparkline, StatusIcon, TimeChart],
   providers: [OperationsStore],
   templateUrl: './operations.html',
   styleUrl: './operations.css',
@@ -35,196 +31,116 @@ export class Operations {
   protected readonly store = inject(OperationsStore);
   protected readonly tally = inject(Tally);
   protected readonly page = inject(PageLink);
-  private readonly settings = inject(Settings);
 
-  protected readonly spans: readonly Span[] = ['1h', '24h', '7d'];
+  protected readonly spans = SPANS;
   protected readonly span = signal<Span>('1h');
-  protected readonly spanWords = computed(() => this.span().replace(/(\d+)/, '$1 '));
-  protected readonly to = this.page.truth;
-  private readonly from = computed(() => this.to() - SPAN_MS[this.span()]);
-  protected readonly series = computed(() =>
-    buckets(this.store.workflows(), this.from(), this.to(), BUCKETS[this.span()]),
-  );
-  protected readonly each = computed(() => EACH[this.span()]);
-  protected readonly causes = computed(() => causes(this.store.workflows(), this.from()));
-  protected readonly failures = computed(() =>
-    this.causes().reduce((sum, one) => sum + one.count, 0),
-  );
-  protected readonly mostCause = computed(() =>
-    Math.max(1, ...this.causes().map((one) => one.count)),
-  );
+  /** Of what is shown, not of what was asked for: the words change with the numbers. */
+  protected readonly shown = signal(SPANS[0]);
+  protected readonly points = computed(() => this.store.trends()?.points ?? []);
+  protected readonly step = computed(() => this.store.trends()?.step_s ?? 60);
+  protected readonly asTable = signal(false);
 
   protected readonly running = computed(() => this.tally.summary()?.statuses['running'] ?? null);
   protected readonly stale = computed(() => this.tally.summary()?.stale ?? null);
-  protected readonly pending = computed(() => this.tally.summary()?.statuses['pending'] ?? null);
-  protected readonly waiting = computed(
-    () =>
-      this.store.workflows().filter((one) => !one.isTerminal && one.waiting_for !== null).length,
-  );
-  protected readonly timeouts = computed(() => this.failedBy('heartbeat_timeout', 'executor_lost'));
-  protected readonly exits = computed(() => this.failedBy('abrupt_exit', 'exit_without_result'));
-  protected readonly signals = computed(() => {
-    const counts = new Map<string, number>();
-    for (const { error, finished_at } of this.store.workflows()) {
-      if (error?.code !== 'abrupt_exit' || !finished_at || Date.parse(finished_at) < this.from())
-        continue;
-      const name = error.signal ?? `exit code ${error.exit_code ?? '?'}`;
-      counts.set(name, (counts.get(name) ?? 0) + 1);
-    }
-    return [...counts].map(([name, count]) => `${count} by ${name}`).join(', ');
+  protected readonly runningNote = computed(() => {
+    const pending = this.tally.summary()?.statuses['pending'] ?? null;
+    const waiting = this.store.live().filter((one) => one.waiting_for !== null).length;
+    const parts = [
+      pending === null ? '' : `${pending.toLocaleString('en')} pending`,
+      waiting === 0 ? '' : waiting === 1 ? '1 waits for a person' : `${waiting} wait for people`,
+    ];
+    return parts.filter((part) => part !== '').join(', ');
   });
-  protected readonly rate = computed(() => {
-    const ended = this.store
-      .workflows()
-      .filter(
-        (one) => one.isTerminal && one.finished_at && Date.parse(one.finished_at) >= this.from(),
+  /** Who is in doubt for longest. */
+  protected readonly staleNote = computed(() => {
+    const doubted = this.store
+      .live()
+      .filter((one) => one.heartbeat === 'stale' && one.last_heartbeat_at !== null)
+      .sort(
+        (a, b) => Date.parse(a.last_heartbeat_at ?? '') - Date.parse(b.last_heartbeat_at ?? ''),
       );
-    const good = ended.filter((one) => one.status === 'success').length;
-    return {
-      ended: ended.length,
-      share: ended.length === 0 ? null : Math.round((100 * good) / ended.length),
-    };
+    const [first] = doubted;
+    if (!first) return (this.stale() ?? 0) > 0 ? 'until someone answers' : 'everyone was heard';
+    const age = this.page.truth() - Date.parse(first.last_heartbeat_at ?? '');
+    return `${first.executor ?? 'an executor'}, for ${wholeDuration(age)}`;
   });
-  protected readonly executors = computed(() => {
-    const list = this.store.executors();
-    return list === null ? null : [...list].sort(byName).map((one) => this.rowOf(one));
-  });
-  protected readonly beating = computed(
-    () => this.executors()?.filter((one) => one.sign.beats).length ?? 0,
+  protected readonly runningLine = computed(() => this.points().map((one) => one.running));
+  protected readonly staleLine = computed(() =>
+    this.points().map((one) => one.vitals?.stale ?? null),
   );
-  protected readonly words = sentence;
+  protected readonly timeoutLine = computed(() => failures(this.points(), TIMEOUTS));
+  protected readonly timeouts = computed(() => sum(this.timeoutLine()));
+  protected readonly exitLine = computed(() => failures(this.points(), EXITS));
+  protected readonly exits = computed(() => sum(this.exitLine()));
+  protected readonly exitNote = computed(() => {
+    const killed = sum(failures(this.points(), ['abrupt_exit']));
+    const silent = this.exits() - killed;
+    const parts = [
+      killed > 0 ? `${killed} died` : '',
+      silent > 0 ? `${silent} left no result` : '',
+    ];
+    return parts.filter((part) => part !== '').join(', ') || 'no process died unseen';
+  });
+  protected readonly outcome = computed(() => outcome(this.points()));
+  protected readonly successLine = computed(() =>
+    this.points().map((one) => endedOf(one, 'success')),
+  );
+  protected readonly lag = computed(() => {
+    const lag = this.store.trends()?.lag;
+    return lag
+      ? { p50: lagText(lag.p50_ms), p99: lagText(lag.p99_ms), worst: lagText(lag.worst_ms) }
+      : null;
+  });
+  protected readonly lagLine = computed(() =>
+    this.points().map((one) => one.vitals?.lag?.p99_ms ?? null),
+  );
+  protected readonly lagMedians = computed(() =>
+    this.points().map((one) => one.vitals?.lag?.p50_ms ?? null),
+  );
+  protected readonly hasSlots = computed(() => this.points().some((one) => one.vitals !== null));
+  protected readonly hasDoubts = computed(() =>
+    this.points().some((one) => (one.vitals?.stale ?? 0) > 0),
+  );
+  /** From when this edge has seen it, where the span begins before. */
+  protected readonly watchedSince = computed(() => {
+    const trends = this.store.trends();
+    const first = trends?.points[0];
+    if (!trends || !first || Date.parse(trends.watched_since) <= Date.parse(first.at)) return '';
+    return clockTime(trends.watched_since, this.page.truth());
+  });
+  protected readonly rows = computed(() =>
+    this.points()
+      .map((point, index, all) => ({
+        at: pieceWords(point, this.step(), index === all.length - 1),
+        running: point.running,
+        ended: ENDED.map((how) => endedOf(point, how)),
+        stale: point.vitals?.stale ?? '–',
+        lag: point.vitals?.lag ? lagText(point.vitals.lag.p99_ms) : '–',
+      }))
+      .reverse(),
+  );
+  protected readonly causes = computed(() => causes(this.points()));
+  protected readonly failed = computed(() => sum(this.causes().map((one) => one.count)));
+  protected readonly mostCause = computed(() =>
+    Math.max(1, ...this.causes().map((one) => one.count)),
+  );
+  protected readonly problem = computed(() => {
+    const error = this.store.error();
+    if (error === null) return '';
+    if (error instanceof ApiError && error.status === 404)
+      return 'This server is older than the app and does not tell how things went.';
+    return `How things went cannot be read. ${sentence(error)}`;
+  });
 
   constructor() {
     effect(() => {
       const span = this.span();
       untracked(() => void this.store.load(span));
     });
+    effect(() => {
+      const step = this.store.trends()?.step_s;
+      const found = SPANS[step === 1_800 ? 1 : step === 10_800 ? 2 : 0];
+      untracked(() => this.shown.set(found));
+    });
   }
-
-  private failedBy(...codes: readonly string[]): number {
-    return this.causes()
-      .filter((one) => codes.includes(one.code))
-      .reduce((sum, one) => sum + one.count, 0);
-  }
-
-  private rowOf(one: ExecutorView) {
-    const now = this.page.truth();
-    const age = one.last_beat_at === null ? null : now - Date.parse(one.last_beat_at);
-    const sign = executorSign(one.state, this.page.doubtful());
-    const interval = this.settings.config().heartbeat_interval_s;
-    const load = one.running.length;
-    return {
-      one,
-      sign,
-      load,
-      slots: Array.from(
-        { length: Math.min(16, Math.max(one.slots, load)) },
-        (_, index) => index < load,
-      ),
-      missed: sign.beats
-        ? 0
-        : one.state === 'gone'
-          ? 12
-          : Math.max(1, missedBeats(age ?? 0, interval)),
-      beat:
-        one.last_beat_at === null
-          ? 'never heard'
-          : sign.beats
-            ? ago(one.last_beat_at, now)
-            : one.state === 'silent'
-              ? `stale, ${wholeDuration(age ?? 0)}`
-              : ago(one.last_beat_at, now),
-      beatFully: one.last_beat_at ? fullTime(one.last_beat_at) : '',
-      up:
-        one.state === 'gone'
-          ? 'ended'
-          : one.started_at
-            ? wholeDuration(now - Date.parse(one.started_at))
-            : '–',
-    };
-  }
-}
-
-interface ExecutorSign {
-  readonly label: string;
-  readonly tone: string;
-  readonly icon: IconName | null;
-  readonly shape: 'cancelling' | 'doubt' | 'failed' | 'other' | null;
-  readonly asks: boolean;
-  /** Whether its beats arrive. */
-  readonly beats: boolean;
-}
-
-/** The sign of an executor's state; one that a newer server knows is shown as it is. */
-export function executorSign(state: string, lost: boolean): ExecutorSign {
-  if (lost && state !== 'gone') {
-    return {
-      label: `Was ${state}`,
-      tone: 'doubt',
-      icon: null,
-      shape: 'doubt',
-      asks: true,
-      beats: false,
-    };
-  }
-  switch (state) {
-    case 'serving':
-      return {
-        label: 'Beating',
-        tone: 'success',
-        icon: 'pulse',
-        shape: null,
-        asks: false,
-        beats: true,
-      };
-    case 'draining':
-      return {
-        label: 'Draining',
-        tone: 'cancelling',
-        icon: null,
-        shape: 'cancelling',
-        asks: false,
-        beats: true,
-      };
-    case 'silent':
-      return {
-        label: 'Silent',
-        tone: 'doubt',
-        icon: null,
-        shape: 'doubt',
-        asks: true,
-        beats: false,
-      };
-    case 'gone':
-      return {
-        label: 'Gone',
-        tone: 'cancelled',
-        icon: 'offline',
-        shape: null,
-        asks: false,
-        beats: false,
-      };
-    case 'lost':
-      return {
-        label: 'Lost',
-        tone: 'failed',
-        icon: null,
-        shape: 'failed',
-        asks: true,
-        beats: false,
-      };
-    default:
-      return {
-        label: state,
-        tone: 'pending',
-        icon: null,
-        shape: 'other',
-        asks: false,
-        beats: true,
-      };
-  }
-}
-
-function byName(a: ExecutorView, b: ExecutorView): number {
-  return a.executor.localeCompare(b.executor);
 }

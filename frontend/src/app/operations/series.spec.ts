@@ -1,57 +1,78 @@
 import { describe, expect, it } from 'vitest';
-import { aWorkflow } from '../../testing/workflows';
-import { axisTop, buckets, causes } from './series';
+import { aPoint } from '../../testing/trends';
+import {
+  EXITS,
+  TIMEOUTS,
+  axisTop,
+  causes,
+  endedOf,
+  failures,
+  lagText,
+  outcome,
+  stretches,
+} from './series';
 
-const at = (minute: number) => new Date(Date.UTC(2026, 0, 1, 12, minute)).toISOString();
-const from = Date.UTC(2026, 0, 1, 12, 0);
-const to = Date.UTC(2026, 0, 1, 12, 10);
-const ran = (
-  start: number,
-  end: number | null,
-  status: 'success' | 'failed' | 'running' = 'success',
-) =>
-  aWorkflow({
-    status: end === null ? 'running' : status,
-    started_at: at(start),
-    finished_at: end === null ? null : at(end),
-  });
-
-describe('buckets', () => {
-  it('counts who was running at the end of each', () => {
-    const series = buckets([ran(1, 4), ran(2, null), ran(-5, 3)], from, to, 10);
-    expect(series.map((one) => one.running)).toEqual([1, 2, 3, 2, 1, 1, 1, 1, 1, 1]);
-  });
-
-  it('counts ends by how, within the span only', () => {
-    const series = buckets([ran(1, 4), ran(2, 4, 'failed'), ran(-5, -2)], from, to, 10);
-    expect(series[4]?.ended).toEqual({ success: 1, failed: 1, cancelled: 0 });
-    const all = series.reduce((sum, one) => sum + one.ended.success + one.ended.failed, 0);
-    expect(all).toBe(2);
-  });
-
-  it('takes a workflow that lived within one bucket as ended, never as running', () => {
-    const series = buckets([ran(2, 2)], from, to, 10);
-    expect(series.every((one) => one.running === 0)).toBe(true);
+describe('failures', () => {
+  it('adds up the codes of one kind, piece by piece', () => {
+    const points = [
+      aPoint({ failures: { heartbeat_timeout: 1, executor_lost: 2, exception: 9 } }),
+      aPoint(),
+      aPoint({ failures: { abrupt_exit: 4 } }),
+    ];
+    expect(failures(points, TIMEOUTS)).toEqual([3, 0, 0]);
+    expect(failures(points, EXITS)).toEqual([0, 0, 4]);
   });
 });
 
 describe('causes', () => {
-  it('orders by how often, and leaves out what is older', () => {
-    const failed = (code: 'exception' | 'abrupt_exit', end: number) =>
-      aWorkflow({ status: 'failed', finished_at: at(end), error: { code, message: '' } });
-    const found = causes(
-      [
-        failed('exception', 1),
-        failed('abrupt_exit', 2),
-        failed('abrupt_exit', 3),
-        failed('exception', -9),
-      ],
-      from,
-    );
-    expect(found).toEqual([
-      { code: 'abrupt_exit', count: 2 },
+  it('orders by how often, then by name, and shows a code that it does not know', () => {
+    const points = [
+      aPoint({ failures: { exception: 1, abrupt_exit: 1 } }),
+      aPoint({ failures: { quota_exceeded: 3 } }),
+    ];
+    expect(causes(points)).toEqual([
+      { code: 'quota_exceeded', count: 3 },
+      { code: 'abrupt_exit', count: 1 },
       { code: 'exception', count: 1 },
     ]);
+  });
+});
+
+describe('outcome', () => {
+  it('says 100 % only where nothing went wrong', () => {
+    expect(outcome([aPoint({ ended: { success: 999, failed: 1, cancelled: 0 } })]).share).toBe(99);
+    expect(outcome([aPoint({ ended: { success: 5 } })])).toEqual({ ended: 5, share: 100 });
+  });
+
+  it('knows no share of nothing', () => {
+    expect(outcome([aPoint()])).toEqual({ ended: 0, share: null });
+  });
+
+  it('takes a status that the server leaves out for none', () => {
+    expect(endedOf(aPoint({ ended: {} }), 'failed')).toBe(0);
+  });
+});
+
+describe('stretches', () => {
+  it('joins what is side by side', () => {
+    const stale = (count: number) => aPoint({ running: count });
+    const found = stretches([1, 1, 0, 1, 0, 1].map(stale), (one) => one.running > 0);
+    expect(found).toEqual([
+      [0, 2],
+      [3, 4],
+      [5, 6],
+    ]);
+  });
+});
+
+describe('lagText', () => {
+  it.each([
+    [0.84, '0.8 ms'],
+    [4, '4 ms'],
+    [33.3, '33 ms'],
+    [1_240, '1.2 s'],
+  ])('says %d ms as %s', (ms, text) => {
+    expect(lagText(ms)).toBe(text);
   });
 });
 

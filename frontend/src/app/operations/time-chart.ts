@@ -8,8 +8,9 @@ import {
   input,
   signal,
 } from '@angular/core';
+import type { TrendPoint } from '../api/contracts';
 import { statusSign } from '../signs/status-sign';
-import { axisTop, ENDED, type Bucket } from './series';
+import { axisTop, ENDED, endedOf, stretches, sum } from './series';
 
 const LEFT = 34;
 const RIGHT = 8;
@@ -18,197 +19,96 @@ const GAUGE = 118;
 const GAP = 26;
 const RATE = 92;
 const BOTTOM = 22;
+/** Slots so far above what runs would press what runs flat; the executors' rows show them anyway. */
+const MOST_SLOTS = 6;
 
 /**
  * Running as a gauge and ended as a rate, on one axis of time.
  *
- * Drawn as SVG with the colours of the tokens, so that a change of theme needs no redrawing. The table
- * beside it, for those who listen, says the same in numbers.
+ * Over the gauge a dashed line shows how many could run; behind it a band marks when someone was in doubt.
+ * Drawn as SVG with the colours of the tokens, so that a change of theme needs no redrawing. It is pointed at
+ * by a mouse, a finger or the arrow keys; the page has the same numbers as a table.
  */
 @Component({
   selector: 'lw-time-chart',
-  template: `
-    <div class="frame">
-      <svg
-        [attr.viewBox]="'0 0 ' + width() + ' ' + height"
-        [attr.height]="height"
-        role="img"
-        [attr.aria-label]="summary()"
-        (pointermove)="point($event)"
-        (pointerleave)="hover.set(null)"
-      >
-        @for (line of grid(); track $index) {
-          <line
-            class="grid"
-            [attr.x1]="left"
-            [attr.x2]="width() - right"
-            [attr.y1]="line.y"
-            [attr.y2]="line.y"
-          />
-          <text class="axis end" [attr.x]="left - 8" [attr.y]="line.y + 4">{{ line.text }}</text>
-        }
-        <path class="area" [attr.d]="area()" />
-        <path class="stroke" [attr.d]="stroke()" />
-        @for (bar of bars(); track $index) {
-          <rect
-            class="{{ bar.kind }}"
-            [attr.x]="bar.x"
-            [attr.y]="bar.y"
-            [attr.width]="bar.w"
-            [attr.height]="bar.h"
-            rx="1"
-          />
-        }
-        @for (tick of ticks(); track $index) {
-          <text
-            class="axis"
-            [attr.x]="tick.x"
-            [attr.y]="height - 6"
-            [attr.text-anchor]="tick.anchor"
-          >
-            {{ tick.text }}
-          </text>
-        }
-        @if (pointed(); as at) {
-          <line
-            class="cross"
-            [attr.x1]="at.x"
-            [attr.x2]="at.x"
-            [attr.y1]="top"
-            [attr.y2]="height - 22"
-          />
-          <circle class="dot" [attr.cx]="at.x" [attr.cy]="at.y" r="3.5" />
-        }
-      </svg>
-      @if (pointed(); as at) {
-        <div class="tip" [style.left.px]="at.tip" aria-hidden="true">
-          <b>{{ at.time }}</b>
-          <span>{{ at.bucket.running }} running</span>
-          @for (kind of ended; track kind) {
-            @if (at.bucket.ended[kind] > 0) {
-              <span class="{{ kind }}">{{ at.bucket.ended[kind] }} {{ words(kind) }}</span>
-            }
-          }
-        </div>
-      }
-    </div>
-  `,
-  styles: `
-    :host {
-      display: block;
-    }
-    .frame {
-      position: relative;
-    }
-    svg {
-      width: 100%;
-      display: block;
-      touch-action: pan-y;
-    }
-    .grid {
-      stroke: var(--line);
-    }
-    .axis {
-      fill: var(--ink-3);
-      font-size: 11px;
-    }
-    .end {
-      text-anchor: end;
-    }
-    .area {
-      fill: color-mix(in srgb, var(--running) 16%, transparent);
-    }
-    .stroke {
-      fill: none;
-      stroke: var(--running);
-      stroke-width: 1.75;
-      stroke-linejoin: round;
-    }
-    rect.success {
-      fill: color-mix(in srgb, var(--success) 70%, var(--surface));
-    }
-    rect.failed {
-      fill: var(--failed);
-    }
-    rect.cancelled {
-      fill: color-mix(in srgb, var(--cancelled) 60%, var(--surface));
-    }
-    .cross {
-      stroke: var(--line-2);
-    }
-    .dot {
-      fill: var(--surface);
-      stroke: var(--running);
-      stroke-width: 2;
-    }
-    .tip {
-      position: absolute;
-      top: 6px;
-      transform: translateX(-50%);
-      display: grid;
-      padding: 6px 10px;
-      background: var(--raised);
-      border-radius: var(--radius-control);
-      box-shadow: var(--elevation-2);
-      font-size: 12px;
-      line-height: 17px;
-      white-space: nowrap;
-      pointer-events: none;
-    }
-    .tip span {
-      color: var(--tone, var(--running));
-    }
-  `,
+  templateUrl: './time-chart.html',
+  styleUrl: './time-chart.css',
 })
 export class TimeChart {
-  readonly buckets = input.required<readonly Bucket[]>();
-  readonly to = input.required<number>();
+  readonly points = input.required<readonly TrendPoint[]>();
+  /** Seconds a piece of time. */
+  readonly step = input.required<number>();
 
   protected readonly left = LEFT;
   protected readonly right = RIGHT;
   protected readonly top = TOP;
+  protected readonly gauge = GAUGE;
   protected readonly height = TOP + GAUGE + GAP + RATE + BOTTOM;
-  protected readonly ended = ENDED;
   protected readonly width = signal(720);
-  protected readonly hover = signal<number | null>(null);
+  private readonly hover = signal<number | null>(null);
 
-  private readonly step = computed(
-    () => (this.width() - LEFT - RIGHT) / Math.max(1, this.buckets().length),
+  private readonly pace = computed(
+    () => (this.width() - LEFT - RIGHT) / Math.max(1, this.points().length),
   );
+  private readonly slots = computed(() => {
+    const slots = this.points().map((one) => one.vitals?.slots ?? null);
+    const running = Math.max(1, ...this.points().map((one) => one.running));
+    return Math.max(0, ...slots.map(Number)) > running * MOST_SLOTS ? slots.map(() => null) : slots;
+  });
   private readonly most = computed(() =>
-    axisTop(Math.max(0, ...this.buckets().map((one) => one.running))),
+    axisTop(Math.max(0, ...this.points().map((one) => one.running), ...this.slots().map(Number))),
   );
   private readonly mostEnded = computed(() =>
-    axisTop(Math.max(0, ...this.buckets().map((one) => total(one)))),
+    axisTop(Math.max(0, ...this.points().map((one) => total(one)))),
   );
-  private readonly points = computed(() =>
-    this.buckets().map((one, index) => ({
-      x: LEFT + (index + 0.5) * this.step(),
-      y: TOP + GAUGE * (1 - one.running / this.most()),
+  private readonly places = computed(() =>
+    this.points().map((one, index) => ({
+      x: LEFT + (index + 0.5) * this.pace(),
+      y: this.level(one.running),
     })),
   );
   protected readonly stroke = computed(() =>
-    this.points()
+    this.places()
       .map(
-        (point, index) => `${index === 0 ? 'M' : 'L'}${point.x.toFixed(1)} ${point.y.toFixed(1)}`,
+        (place, index) => `${index === 0 ? 'M' : 'L'}${place.x.toFixed(1)} ${place.y.toFixed(1)}`,
       )
       .join(''),
   );
   protected readonly area = computed(() => {
-    const points = this.points();
-    const [first, last] = [points[0], points.at(-1)];
+    const places = this.places();
+    const [first, last] = [places[0], places.at(-1)];
     if (!first || !last) return '';
     return `${this.stroke()}L${last.x.toFixed(1)} ${TOP + GAUGE}L${first.x.toFixed(1)} ${TOP + GAUGE}Z`;
   });
+  protected readonly limit = computed(() => {
+    let pen = 'M';
+    return this.slots()
+      .map((slots, index) => {
+        if (slots === null) {
+          pen = 'M';
+          return '';
+        }
+        const from = `${pen}${(LEFT + index * this.pace()).toFixed(1)} ${this.level(slots).toFixed(1)}`;
+        pen = 'L';
+        return `${from}H${(LEFT + (index + 1) * this.pace()).toFixed(1)}`;
+      })
+      .join('');
+  });
+  protected readonly doubts = computed(() =>
+    stretches(this.points(), (one) => (one.vitals?.stale ?? 0) > 0).map(([first, end]) => ({
+      x: LEFT + first * this.pace(),
+      w: (end - first) * this.pace(),
+    })),
+  );
   protected readonly bars = computed(() => {
     const base = TOP + GAUGE + GAP + RATE;
-    const width = Math.max(1, this.step() - 2);
-    return this.buckets().flatMap((one, index) => {
+    const width = Math.max(1, this.pace() - 2);
+    return this.points().flatMap((one, index) => {
       let floor = base;
-      return ENDED.filter((kind) => one.ended[kind] > 0).map((kind) => {
-        const h = (RATE * one.ended[kind]) / this.mostEnded();
+      return ENDED.filter((kind) => endedOf(one, kind) > 0).map((kind) => {
+        const h = (RATE * endedOf(one, kind)) / this.mostEnded();
         floor -= h;
-        return { kind, x: LEFT + index * this.step() + 1, y: floor, w: width, h };
+        return { kind, x: LEFT + index * this.pace() + 1, y: floor, w: width, h };
       });
     });
   });
@@ -226,33 +126,58 @@ export class TimeChart {
     ];
   });
   protected readonly ticks = computed(() => {
-    const from = this.buckets()[0]?.at ?? this.to();
-    const span = this.to() - from;
+    const from = Date.parse(this.points()[0]?.at ?? '');
+    if (Number.isNaN(from)) return [];
+    const span = this.step() * 1000 * this.points().length;
     const count = this.width() < 460 ? 2 : 4;
     return Array.from({ length: count + 1 }, (_, index) => ({
       x: LEFT + ((this.width() - LEFT - RIGHT) * index) / count,
       anchor: index === 0 ? 'start' : index === count ? 'end' : 'middle',
-      text: clock(from + (span * index) / count, span),
+      text: pieceTime(from + (span * index) / count, span > DAY_MS ? 'day' : 'clock'),
     }));
   });
   protected readonly pointed = computed(() => {
     const index = this.hover();
-    const bucket = index === null ? undefined : this.buckets()[index];
     const point = index === null ? undefined : this.points()[index];
-    if (!bucket || !point) return null;
-    const span = this.to() - (this.buckets()[0]?.at ?? this.to());
-    const tip = Math.min(this.width() - 60, Math.max(60, point.x));
-    return { ...point, bucket, tip, time: clock(bucket.at, span) };
+    const place = index === null ? undefined : this.places()[index];
+    if (index === null || !point || !place) return null;
+    const last = index === this.points().length - 1;
+    return {
+      ...place,
+      tip: Math.min(this.width() - 72, Math.max(72, place.x)),
+      lines: [
+        { tone: '', text: pieceWords(point, this.step(), last) },
+        { tone: 'running', text: `${point.running.toLocaleString('en')} running` },
+        ...ENDED.filter((kind) => endedOf(point, kind) > 0).map((kind) => ({
+          tone: kind as string,
+          text: `${endedOf(point, kind).toLocaleString('en')} ${words(kind)}`,
+        })),
+        ...((point.vitals?.stale ?? 0) > 0
+          ? [{ tone: 'doubt', text: `${point.vitals?.stale} in doubt` }]
+          : []),
+        ...(point.vitals && point.vitals.slots > 0
+          ? [{ tone: 'plain', text: `${point.vitals.slots.toLocaleString('en')} slots` }]
+          : []),
+      ],
+    };
   });
   protected readonly summary = computed(() => {
-    const buckets = this.buckets();
-    const sums = ENDED.map((kind) => {
-      const sum = buckets.reduce((all, one) => all + one.ended[kind], 0);
-      return `${sum} ${this.words(kind)}`;
-    });
-    const most = Math.max(0, ...buckets.map((one) => one.running));
-    return `Over the time shown: at most ${most} running at once; ended ${sums.join(', ')}.`;
+    const points = this.points();
+    const sums = ENDED.map(
+      (kind) => `${sum(points.map((one) => endedOf(one, kind)))} ${words(kind)}`,
+    );
+    const most = Math.max(0, ...points.map((one) => one.running));
+    return (
+      `Over the time shown: at most ${most} running at once; ended ${sums.join(', ')}. ` +
+      'The arrow keys read piece by piece.'
+    );
   });
+  protected readonly spoken = computed(
+    () =>
+      this.pointed()
+        ?.lines.map((line) => line.text)
+        .join(', ') ?? '',
+  );
 
   constructor() {
     const element = inject<ElementRef<HTMLElement>>(ElementRef).nativeElement;
@@ -266,29 +191,56 @@ export class TimeChart {
     });
   }
 
-  protected words(kind: string): string {
-    return statusSign(kind).label.toLowerCase();
-  }
-
   protected point(event: PointerEvent): void {
     const box = (event.currentTarget as Element).getBoundingClientRect();
     const x = ((event.clientX - box.left) / box.width) * this.width();
-    const index = Math.floor((x - LEFT) / this.step());
-    this.hover.set(index >= 0 && index < this.buckets().length ? index : null);
+    const index = Math.floor((x - LEFT) / this.pace());
+    this.hover.set(index >= 0 && index < this.points().length ? index : null);
+  }
+
+  protected leave(): void {
+    this.hover.set(null);
+  }
+
+  protected walk(event: KeyboardEvent): void {
+    const last = this.points().length - 1;
+    const now = this.hover() ?? last + 1;
+    const next = { ArrowLeft: now - 1, ArrowRight: now + 1, Home: 0, End: last }[event.key];
+    if (next === undefined) return;
+    event.preventDefault();
+    this.hover.set(Math.min(last, Math.max(0, next)));
+  }
+
+  private level(value: number): number {
+    return TOP + GAUGE * (1 - value / this.most());
   }
 }
 
-function total(bucket: Bucket): number {
-  return ENDED.reduce((sum, kind) => sum + bucket.ended[kind], 0);
+const DAY_MS = 86_400_000;
+
+/** When a piece of time was, in words: `14:05` or, of a week, `23 Nov, 15:00`; the last is not over. */
+export function pieceWords(point: TrendPoint, stepS: number, last: boolean): string {
+  const from = Date.parse(point.at);
+  const day = stepS > 3_600 ? `${pieceTime(from, 'day')}, ` : '';
+  const end = last ? 'now' : pieceTime(from + stepS * 1000, 'clock');
+  return `${day}${pieceTime(from, 'clock')} to ${end}`;
+}
+
+function total(point: TrendPoint): number {
+  return sum(ENDED.map((kind) => endedOf(point, kind)));
+}
+
+function words(kind: string): string {
+  return statusSign(kind).label.toLowerCase();
 }
 
 function label(value: number): string {
-  return Number.isInteger(value) ? String(value) : '';
+  return Number.isInteger(value) ? value.toLocaleString('en') : '';
 }
 
-function clock(time: number, span: number): string {
+function pieceTime(time: number, form: 'clock' | 'day'): string {
   const date = new Date(time);
-  const minutes = `${String(date.getHours()).padStart(2, '0')}:${String(date.getMinutes()).padStart(2, '0')}`;
-  if (span <= 86_400_000) return minutes;
-  return new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' }).format(date);
+  if (form === 'day')
+    return new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' }).format(date);
+  return `${String(date.getHours()).padStart(2, '0')}:${String(date.getMinutes()).padStart(2, '0')}`;
 }

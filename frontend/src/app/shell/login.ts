@@ -49,6 +49,7 @@ import { Session } from '../api/session';
       inset: 0;
       z-index: 1200;
       display: grid;
+      grid-template-columns: minmax(0, 1fr);
       place-items: center;
       padding: 24px;
       background: var(--canvas);

@@ -7,6 +7,7 @@ import { Router, RouterLink } from '@angular/router';
   imports: [RouterLink],
   template: `
     <main class="empty">
+      <h1 class="sr-only">Not found</h1>
       <div>
         <h2>There is no such page</h2>
         <p>

@@ -90,7 +90,7 @@ export class Choice implements Highlightable {
           <div class="label group" role="presentation">Workflows</div>
           @for (one of found(); track one.workflow.id) {
             <div
-              class="choice {{ one.sign.tone }}"
+              class="entry {{ one.sign.tone }}"
               [id]="'found-' + one.workflow.id"
               [lwChoice]="one.run"
               (click)="one.run()"
@@ -107,7 +107,7 @@ export class Choice implements Highlightable {
           <div class="label group" role="presentation">Commands</div>
           @for (command of commands(); track command.name) {
             <div
-              class="choice"
+              class="entry"
               [id]="'command-' + $index"
               [lwChoice]="command.run"
               (click)="command.run()"
@@ -162,7 +162,7 @@ export class Choice implements Highlightable {
     .group {
       padding: 8px 10px 4px;
     }
-    .choice {
+    .entry {
       display: flex;
       align-items: center;
       gap: 10px;
@@ -171,21 +171,21 @@ export class Choice implements Highlightable {
       border-radius: var(--radius-control);
       cursor: pointer;
     }
-    .choice > lw-icon {
+    .entry > lw-icon {
       color: var(--ink-3);
     }
-    .choice > lw-status-icon {
+    .entry > lw-status-icon {
       color: var(--tone);
     }
-    .choice.active,
-    .choice:hover {
+    .entry.active,
+    .entry:hover {
       background: var(--selected);
     }
     .none {
       padding: 20px 10px;
     }
     @media (max-width: 760px) {
-      .choice {
+      .entry {
         min-height: 44px;
       }
     }

@@ -26,7 +26,9 @@ export class Shortcuts {
   readonly all = this.layers.asReadonly();
 
   constructor() {
-    this.document.addEventListener('keydown', (event) => this.hear(event));
+    const hear = (event: KeyboardEvent) => this.hear(event);
+    this.document.addEventListener('keydown', hear);
+    inject(DestroyRef).onDestroy(() => this.document.removeEventListener('keydown', hear));
   }
 
   /** Adds keys until `until` is destroyed; the latest page wins. */

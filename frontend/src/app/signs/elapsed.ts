@@ -1,6 +1,6 @@
 /** How long a workflow has run, and whether that is known; pure. */
 import type { Workflow } from '../api/contracts';
-import { wholeDuration } from '../shared/times';
+import { duration, wholeDuration } from '../shared/times';
 
 export interface Elapsed {
   readonly ms: number;
@@ -37,7 +37,8 @@ export function elapsedText({ ms, kind }: Elapsed): string {
     case 'never':
       return '–';
     case 'running':
-    case 'final':
       return wholeDuration(ms);
+    case 'final':
+      return ms < 1_000 ? duration(ms) : wholeDuration(ms);
   }
 }

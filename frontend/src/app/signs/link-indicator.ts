@@ -90,7 +90,9 @@ export class LinkIndicator {
       case 'polling':
         return 'Live updates are off or blocked; the page asks again and again.';
       case 'offline':
-        return 'Nobody answers. What you see is the last known truth.';
+        return this.page.busy()
+          ? 'The server answers that it cannot tell. What you see is the last known truth.'
+          : 'Nobody answers. What you see is the last known truth.';
       case 'ended':
         return 'The workflow has ended; nothing will change it.';
       default:

@@ -2,6 +2,7 @@ import { Component, inject, resource } from '@angular/core';
 import { RouterLink } from '@angular/router';
 import { Api } from '../api/api';
 import { sentence } from '../api/api-error';
+import type { Definition } from '../api/contracts';
 import { Icon } from '../shared/icon';
 import { ago, roundDuration } from '../shared/times';
 import { Ticker } from '../shared/ticker';
@@ -52,6 +53,10 @@ import { StartOpener } from './start-opener';
                     <dt>Source</dt>
                     <dd class="mono clip" [attr.title]="one.source">{{ one.source }}</dd>
                   }
+                  @if (inputs(one); as names) {
+                    <dt>Inputs</dt>
+                    <dd class="clip" [attr.title]="names">{{ names }}</dd>
+                  }
                   @if (one.deadline_s) {
                     <dt>Deadline</dt>
                     <dd>{{ span(one.deadline_s * 1000) }}</dd>
@@ -59,10 +64,8 @@ import { StartOpener } from './start-opener';
                   @if (one.announced_by) {
                     <dt>Announced</dt>
                     <dd>
-                      by {{ one.announced_by }}
-                      @if (one.announced_at) {
-                        , {{ ago(one.announced_at, now()) }}
-                      }
+                      by {{ one.announced_by
+                      }}{{ one.announced_at ? ', ' + ago(one.announced_at, now()) : '' }}
                     </dd>
                   }
                 </dl>
@@ -151,4 +154,12 @@ export class Definitions {
   protected readonly words = sentence;
   protected readonly span = roundDuration;
   protected readonly ago = ago;
+
+  /** The names of its inputs, a star after those that it cannot do without. */
+  protected inputs({ input_schema: schema, kind }: Definition): string {
+    if (kind === 'broken') return '';
+    const required = Array.isArray(schema['required']) ? schema['required'] : [];
+    const names = Object.keys(schema['properties'] ?? {});
+    return names.map((name) => (required.includes(name) ? `${name} *` : name)).join(', ');
+  }
 }

@@ -315,3 +315,29 @@ function text(value: unknown): string | null {
 function number(value: unknown): number | null {
   return typeof value === 'number' ? value : null;
 }
+
+/** What a JSON editor begins with: every input that is needed, with its default or the emptiest value. */
+export function skeletonOf(schema: Schema): Record<string, unknown> {
+  const properties = isObject(schema['properties']) ? schema['properties'] : {};
+  const required = Array.isArray(schema['required']) ? schema['required'] : [];
+  const found: Record<string, unknown> = {};
+  for (const [name, property] of Object.entries(properties)) {
+    if (!required.includes(name)) continue;
+    const inner = isObject(property) ? (resolve(property, schema) ?? {}) : {};
+    found[name] = 'default' in inner ? inner['default'] : emptyOf(inner['type']);
+  }
+  return found;
+}
+
+function emptyOf(type: unknown): unknown {
+  switch (type) {
+    case 'object':
+      return {};
+    case 'array':
+      return [];
+    case 'string':
+      return '';
+    default:
+      return null; // to be replaced: nobody's number is a good guess
+  }
+}

@@ -20,7 +20,7 @@ import { Icon } from '../shared/icon';
 import { Notices } from '../shared/notices';
 import { bytes, roundDuration } from '../shared/times';
 import { SchemaFields } from './schema-fields';
-import { draftOf, fieldsOf, inputsOf, type Draft, type Faults } from './schema';
+import { draftOf, fieldsOf, inputsOf, skeletonOf, type Draft, type Faults } from './schema';
 
 /** The server refuses more, as compact JSON. */
 const MOST_BYTES = 65_536;
@@ -80,8 +80,11 @@ export class StartDialog {
   protected readonly draft = linkedSignal<Draft>(() => draftOf(this.fields() ?? []));
   protected readonly json = linkedSignal(() => {
     const fields = this.fields();
-    const start = fields === null ? {} : inputsOf(fields, draftOf(fields)).inputs;
-    void this.definition();
+    const definition = this.definition();
+    const start =
+      fields === null
+        ? skeletonOf(definition?.input_schema ?? {})
+        : inputsOf(fields, draftOf(fields)).inputs;
     return JSON.stringify(start, null, 2);
   });
   protected readonly title = signal('');

@@ -15,8 +15,8 @@ import type { Workflow } from '../api/contracts';
           <ul class="names">
             @for (workflow of workflows; track workflow.id) {
               <li>
-                <span class="clip">{{ workflow.title || workflow.id }}</span>
-                <span class="mono muted clip">{{ workflow.id }}</span>
+                <span dir="auto">{{ workflow.title || workflow.id }}</span>
+                <span class="mono muted">{{ workflow.id }}</span>
               </li>
             }
           </ul>
@@ -62,9 +62,13 @@ import type { Workflow } from '../api/contracts';
     }
     li {
       display: flex;
+      flex-wrap: wrap;
       justify-content: space-between;
-      gap: 12px;
+      gap: 0 12px;
       padding: 7px 12px;
+    }
+    li span:first-child {
+      overflow-wrap: anywhere;
     }
     li + li {
       border-top: 1px solid var(--line);

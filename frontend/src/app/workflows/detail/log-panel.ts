@@ -71,6 +71,7 @@ export class LogPanel {
     }
     if (!last) return 'Nothing written yet. New lines appear here.';
     const when = `Last line ${ago(last.at, this.page.truth())}.`;
+    if (this.page.offline()) return `${when} Not following: the server does not answer.`;
     return this.logs.follows() ? `${when} Following; new lines appear here.` : `${when} Paused.`;
   });
   protected readonly pieces = (line: Line) => split(line.text, this.filter().trim());

@@ -6,7 +6,7 @@ import { clockTime, duration, preciseTime, wholeDuration } from '../../shared/ti
 import { BeatStrip, missedBeats } from '../../signs/beat-strip';
 import { elapsed } from '../../signs/elapsed';
 import { signOf } from '../../signs/status-sign';
-import { taskBars } from './task-bars';
+import { taskBars, taskCount } from './task-bars';
 
 /** How it stands now: the clock, the heartbeat, the tasks, and up to when all of that is known. */
 @Component({
@@ -34,30 +34,28 @@ import { taskBars } from './task-bars';
         <div class="work">
           <div class="label clip" dir="auto" [attr.title]="doing()">{{ doing() }}</div>
           @if (bars(); as tasks) {
-            @if (tasks.length <= 12) {
-              <ol class="tasks">
-                @for (task of tasks; track $index) {
-                  <li class="{{ task.kind }}" [style.flex-grow]="task.weight">
-                    <span class="bar"></span>
-                    <div class="task clip" dir="auto" [attr.title]="task.label">
-                      {{ task.label }}
-                    </div>
-                    <div class="took clip">{{ task.took }}</div>
-                  </li>
-                }
-              </ol>
-            } @else {
-              <div
-                class="long"
-                role="progressbar"
-                aria-label="Tasks done"
-                aria-valuemin="0"
-                [attr.aria-valuemax]="tasks.length"
-                [attr.aria-valuenow]="done()"
-              >
-                <i [style.width.%]="(100 * done()) / tasks.length"></i>
-              </div>
-            }
+            <ol class="tasks">
+              @for (task of tasks; track $index) {
+                <li class="{{ task.kind }}" [style.flex-grow]="task.weight">
+                  <span class="bar"></span>
+                  <div class="task clip" dir="auto" [attr.title]="task.label">
+                    {{ task.label }}
+                  </div>
+                  <div class="took clip">{{ task.took }}</div>
+                </li>
+              }
+            </ol>
+          } @else if (total() > 0) {
+            <div
+              class="long"
+              role="progressbar"
+              aria-label="Tasks done"
+              aria-valuemin="0"
+              [attr.aria-valuemax]="total()"
+              [attr.aria-valuenow]="done()"
+            >
+              <i [style.width.%]="(100 * done()) / total()"></i>
+            </div>
           } @else if (workflow().isTerminal) {
             <p class="muted plain">{{ sign().meaning }}</p>
           } @else {
@@ -147,6 +145,7 @@ export class NowCard {
   protected readonly bars = computed(() =>
     taskBars(this.workflow(), this.page.truth(), this.doubt()),
   );
+  protected readonly total = computed(() => taskCount(this.workflow()));
   protected readonly done = computed(() => this.workflow().progress?.done ?? 0);
   protected readonly doing = computed(() => {
     const workflow = this.workflow();

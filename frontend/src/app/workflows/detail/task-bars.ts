@@ -11,15 +11,23 @@ export interface TaskBar {
   readonly weight: number;
 }
 
-/** One bar per task; null where nobody knows how many there are. */
+/** More tasks than these are one long bar. */
+export const MOST_BARS = 12;
+
+/** How many tasks there are; 0 where nobody knows. */
+export function taskCount({ progress }: Pick<Workflow, 'progress'>): number {
+  return progress?.total ?? progress?.tasks?.length ?? 0;
+}
+
+/** One bar per task; null where there are too many to tell apart, or nobody knows how many. */
 export function taskBars(
   workflow: Workflow,
   now: number,
   doubt: boolean,
 ): readonly TaskBar[] | null {
   const progress = workflow.progress;
-  const total = progress?.total ?? progress?.tasks?.length ?? 0;
-  if (!progress || total === 0) return null;
+  const total = taskCount(workflow);
+  if (!progress || total === 0 || total > MOST_BARS) return null;
   const done = Math.min(progress.done ?? 0, total);
   const longest = Math.max(1, ...(progress.tasks ?? []).map((task) => span(task, now) ?? 0));
   return Array.from({ length: total }, (_, index): TaskBar => {

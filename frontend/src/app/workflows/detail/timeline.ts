@@ -107,7 +107,19 @@ export class Timeline {
     const now = this.page.truth();
     const sign = signOf(workflow, this.lost());
     const moments: Moment[] = [];
-    if (sign.shape === 'doubt' && workflow.last_heartbeat_at !== null && !this.lost()) {
+    if (this.lost() && sign.shape === 'doubt') {
+      moments.push({
+        key: 'doubt',
+        shape: 'doubt',
+        tone: 'doubt',
+        label: 'Not known since',
+        time: preciseTime(now).slice(0, 8),
+        full: fullTime(now),
+        words: 'The page has lost its link to the server',
+        span: '',
+        doubt: true,
+      });
+    } else if (sign.shape === 'doubt' && workflow.last_heartbeat_at !== null) {
       const since = now - Date.parse(workflow.last_heartbeat_at);
       moments.push({
         key: 'doubt',
@@ -126,8 +138,9 @@ export class Timeline {
       const plain = statusSign(one.status);
       moments.push({
         key: String(one.version),
+        // Ring is alive: what is in doubt, or is over, has none.
         shape: plain.shape,
-        tone: plain.tone,
+        tone: next || sign.shape !== 'doubt' ? plain.tone : 'pending',
         label: plain.label,
         time: preciseTime(one.at),
         full: fullTime(one.at),

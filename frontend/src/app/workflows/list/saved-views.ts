@@ -20,9 +20,7 @@ const KEY = 'lastword.views';
 /** Named filters, kept in this browser. */
 @Service()
 export class SavedViews {
-  private readonly kept = signal<readonly SavedView[]>(
-    recall<readonly SavedView[]>(KEY, []).filter((view) => !!view.name && !!view.filter),
-  );
+  private readonly kept = signal<readonly SavedView[]>(readable(recall<unknown>(KEY, [])));
   readonly own = this.kept.asReadonly();
 
   save(name: string, filter: ListFilter): void {
@@ -34,4 +32,14 @@ export class SavedViews {
     this.kept.update((views) => views.filter((view) => view.name !== name));
     remember(KEY, this.kept());
   }
+}
+
+/** What an older release of the app, or a curious person, has left there is shown only where it makes sense. */
+function readable(kept: unknown): readonly SavedView[] {
+  if (!Array.isArray(kept)) return [];
+  return kept.flatMap((view: Partial<SavedView> | null) => {
+    const { name, filter } = view ?? {};
+    if (typeof name !== 'string' || name === '' || typeof filter !== 'object') return [];
+    return Array.isArray(filter.statuses) ? [{ name, filter: { ...EVERYTHING, ...filter } }] : [];
+  });
 }

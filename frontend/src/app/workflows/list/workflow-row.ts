@@ -57,6 +57,11 @@ export class WorkflowRow {
   protected readonly workflow = computed(() => this.row()().workflow);
   protected readonly lost = computed(() => this.page.doubtful());
   protected readonly name = computed(() => titleOf(this.workflow()));
+  /** What the id adds to the definition's name, with which most ids begin: both fit in one line then. */
+  protected readonly tail = computed(() => {
+    const { id, definition, title } = this.workflow();
+    return title && id.startsWith(`${definition}-`) ? id.slice(definition.length) : '';
+  });
   protected readonly asked = computed(() => this.commands.pending().get(this.workflow().id));
   protected readonly count = computed(() => {
     const { progress } = this.workflow();

@@ -17,14 +17,15 @@ import { Api } from '../../api/api';
 import type { Frame, Workflow } from '../../api/contracts';
 import { ApiError } from '../../api/api-error';
 import { missed } from '../../live/asked';
-import type { LadderState } from '../../live/ladder';
-import { grounded } from '../../live/ladder';
+import type { LadderState } from '../../live/ladder-state';
+import { grounded } from '../../live/ladder-state';
 import type { Asked, LiveLink, Source } from '../../live/live-link';
 import { nextFrame } from '../../live/next-frame';
 import { PageLink } from '../../live/page-link';
 import { LinkBuilder } from '../../live/surroundings';
 import { later } from '../../live/workflow-order';
 import { ServerClock } from '../../shared/server-clock';
+import { CompletionBell } from '../../shell/completion-bell';
 import { Tally } from '../tally';
 import { EVERYTHING, matches, toQuery, type ListFilter } from './list-query';
 
@@ -46,6 +47,7 @@ export class WorkflowsFeed implements Source {
   private readonly page = inject(PageLink);
   private readonly clock = inject(ServerClock);
   private readonly tally = inject(Tally);
+  private readonly bell = inject(CompletionBell);
 
   private readonly cells = new Map<string, WritableSignal<Row>>();
   private readonly order = signal<readonly string[]>([]);
@@ -62,6 +64,8 @@ export class WorkflowsFeed implements Source {
   private loadingMore = false;
   private generation = 0;
   private position = 0;
+  /** The rows are what the server had at this position; what it had and they lack is on a later page. */
+  private listed = 0;
   private etag: string | null = null;
   private epoch: string | null = null;
   private release: (() => void) | null = null;
@@ -115,6 +119,7 @@ export class WorkflowsFeed implements Source {
       if (mine !== this.generation || body === null) return;
       this.etag = etag;
       this.position = body.position;
+      this.listed = body.position;
       this.replace(body.items);
       this.more.set(body.next_cursor);
       this.state.set('ready');
@@ -240,7 +245,9 @@ export class WorkflowsFeed implements Source {
         const moved = !this.fits(workflow);
         const changes = before.changes + (workflow.status === before.workflow.status ? 0 : 1);
         cell.set({ workflow, moved, changes });
-      } else if (this.fits(heard)) {
+        if (workflow.isTerminal && !before.workflow.isTerminal)
+          this.ring(before.workflow, workflow);
+      } else if (this.fits(heard) && !this.isBelow(heard)) {
         newcomers.set(id, later(newcomers.get(id) ?? null, heard));
         changed = true;
       } else if (newcomers.delete(id)) {
@@ -255,6 +262,18 @@ export class WorkflowsFeed implements Source {
     } else {
       this.arrived.set(newcomers);
     }
+  }
+
+  /** Whether a workflow that is not among the rows is old: it comes when someone scrolls there. */
+  private isBelow(workflow: Workflow): boolean {
+    // An overlay comes and goes without a position of its own.
+    if (this.more() === null || this.filter.overlay !== null) return false;
+    return workflow.position <= this.listed;
+  }
+
+  private ring(before: Workflow, ended: Workflow): void {
+    this.bell.tell(before);
+    this.bell.tell(ended);
   }
 
   private replace(items: readonly Workflow[]): void {

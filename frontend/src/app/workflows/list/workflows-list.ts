@@ -25,13 +25,13 @@ import { toSignal } from '@angular/core/rxjs-interop';
 import { Router } from '@angular/router';
 import { map } from 'rxjs';
 import { sentence } from '../../api/api-error';
-import { STATUSES, type Workflow } from '../../api/contracts';
+import { STATUSES, TERMINAL, type Workflow } from '../../api/contracts';
 import { PageLink } from '../../live/page-link';
 import { CopyButton } from '../../shared/copy-button';
 import { Icon } from '../../shared/icon';
 import { clockTime } from '../../shared/times';
 import { StatusIcon } from '../../signs/status-icon';
-import { statusSign } from '../../signs/status-sign';
+import { statusSign, type Sign } from '../../signs/status-sign';
 import { Shortcuts } from '../../shell/shortcuts';
 import { StartOpener } from '../../start/start-opener';
 import { Commands, type Act } from '../commands';
@@ -136,12 +136,14 @@ export class WorkflowsList {
     const others = Object.keys(counts ?? {}).filter((status) => !known.has(status));
     return [...ORDER, ...others].map((status) => ({
       status,
-      sign: statusSign(status),
+      // While the page cannot know, nothing on it says that something runs.
+      sign: this.page.doubtful() && !isFinal(status) ? datedSign(status) : statusSign(status),
       count: counts?.[status],
       on: shown.includes(status),
     }));
   });
-  protected readonly doubts = computed(() => this.tally.summary()?.stale ?? 0);
+  /** Null until the server has said. */
+  protected readonly doubts = computed(() => this.tally.summary()?.stale ?? null);
   protected readonly waits = computed(
     () => this.feed.ids().filter((id) => this.feed.known(id)?.waiting_for).length,
   );
@@ -291,6 +293,11 @@ export class WorkflowsList {
     if (name.trim()) this.views.save(name.trim().slice(0, 40), this.filter());
   }
 
+  protected tryNow(): void {
+    this.page.push();
+    void this.feed.load();
+  }
+
   protected async showNew(): Promise<void> {
     await this.feed.load();
     this.viewport()?.scrollToIndex(0);
@@ -376,6 +383,15 @@ export class WorkflowsList {
       .querySelector<HTMLElement>(`[data-id="${CSS.escape(id)}"] [data-menu]`)
       ?.click();
   }
+}
+
+function isFinal(status: string): boolean {
+  return TERMINAL.some((one) => one === status);
+}
+
+/** The sign of a count that was true when the page last knew. */
+function datedSign(status: string): Sign {
+  return { ...statusSign(status), shape: 'doubt', tone: 'doubt' };
 }
 
 const ORDER = ['running', 'pending', 'cancelling', 'failed', 'success', 'cancelled'];
