@@ -36,6 +36,8 @@ export interface LadderState {
   readonly climbs: number;
   /** Questions in a row that nobody answered. */
   readonly unanswered: number;
+  /** Since when a question is on its way, by this page's clock, in ms; null while none is. */
+  readonly askedAt: number | null;
   /** Rungs that the server has turned off. */
   readonly off: readonly Rung[];
   /** When the server was last heard, by this page's clock, in ms. */
@@ -85,6 +87,8 @@ export interface Rules {
   readonly pollMs: number;
   /** The same while nobody looks. */
   readonly hiddenPollMs: number;
+  /** A question that has no answer by then counts as unanswered; patience grows with each such one. */
+  readonly answerMs: number;
   /** How long until a higher rung is tried again. */
   readonly climb: Backoff;
   /** Least wait after the server said that it is overloaded. */
@@ -100,10 +104,14 @@ export const DEFAULT_RULES: Rules = {
   backoff: { baseMs: 500, capMs: 30_000 },
   pollMs: 2_000,
   hiddenPollMs: 30_000,
+  answerMs: 10_000,
   climb: { baseMs: 20_000, capMs: 300_000 },
   overloadedMs: 3_000,
   random: Math.random,
 };
+
+/** No question is waited for longer, however often it was in vain. */
+const MOST_PATIENCE_MS = 30_000;
 
 export const UNAUTHORISED = 4001;
 export const FEATURE_OFF = 4003;
@@ -136,6 +144,7 @@ export function grounded(off: readonly Rung[] = [], hidden = false): LadderState
     probe: null,
     climbs: 0,
     unanswered: 0,
+    askedAt: null,
     off,
     heardAt: null,
     lostAt: null,
@@ -145,7 +154,13 @@ export function grounded(off: readonly Rung[] = [], hidden = false): LadderState
 }
 
 /** The next state, and what to do about it. */
-export function climb(state: LadderState, happening: Happening, rules: Rules): Step {
+export function climb(before: LadderState, happening: Happening, rules: Rules): Step {
+  const { state, effects } = decide(before, happening, rules);
+  const asks = effects.some((effect) => effect.do === 'ask');
+  return asks ? { state: { ...state, askedAt: happening.at }, effects } : { state, effects };
+}
+
+function decide(state: LadderState, happening: Happening, rules: Rules): Step {
   if (happening.type === 'started') return start(state, happening.at, rules);
   if (state.phase === 'idle' || state.phase === 'ended' || state.phase === 'refused') {
     return { state, effects: [] };
@@ -328,7 +343,7 @@ function failProbe(before: LadderState, code: number | null, rules: Rules): Step
 }
 
 function answer(before: LadderState, at: number, rules: Rules): Step {
-  const state = { ...before, heardAt: at, unanswered: 0 };
+  const state = { ...before, heardAt: at, unanswered: 0, askedAt: null };
   if (isLive(before)) return { state, effects: [] };
   const next: Effect = { do: 'set', timer: 'poll', ms: interval(state, rules) };
   if (before.rung !== 'poll') return { state, effects: [next] };
@@ -341,12 +356,13 @@ function answer(before: LadderState, at: number, rules: Rules): Step {
 }
 
 function miss(before: LadderState, retryAfterMs: number | null, at: number, rules: Rules): Step {
-  if (isLive(before)) return { state: before, effects: [] };
+  if (isLive(before)) return { state: { ...before, askedAt: null }, effects: [] };
   const unanswered = before.unanswered + 1;
   const wait = Math.max(backoffMs(unanswered, rules.backoff, rules.random), retryAfterMs ?? 0);
   const state: LadderState = {
     ...before,
     unanswered,
+    askedAt: null,
     phase: before.rung === 'poll' ? 'waiting' : before.phase,
     lostAt: before.lostAt ?? at,
   };
@@ -365,13 +381,7 @@ function elapse(before: LadderState, timer: TimerName, at: number, rules: Rules)
     case 'retry':
       return enter(before, before.rung, before.failures, rules);
     case 'poll':
-      return isLive(before)
-        ? { state: before, effects: [] }
-        : {
-            state: before,
-            // The timer is set again at once: an answer that never comes must not end the asking.
-            effects: [{ do: 'ask' }, { do: 'set', timer: 'poll', ms: interval(before, rules) }],
-          };
+      return isLive(before) ? { state: before, effects: [] } : poll(before, at, rules);
     case 'climb':
       if (before.probe !== null || !higher(top(before), before.rung)) {
         return { state: before, effects: [] };
@@ -382,6 +392,19 @@ function elapse(before: LadderState, timer: TimerName, at: number, rules: Rules)
     default:
       return never(timer);
   }
+}
+
+/**
+ * Asks, unless a question is still on its way: asking again would take it back, and on a link whose answers
+ * take longer than the interval no answer would ever arrive. One that nobody answers is given up in time.
+ */
+function poll(before: LadderState, at: number, rules: Rules): Step {
+  const next: Effect = { do: 'set', timer: 'poll', ms: interval(before, rules) };
+  if (before.askedAt === null) return { state: before, effects: [{ do: 'ask' }, next] };
+  const patienceMs = Math.min(rules.answerMs * (1 + before.unanswered), MOST_PATIENCE_MS);
+  return at - before.askedAt >= patienceMs
+    ? miss(before, null, at, rules)
+    : { state: before, effects: [next] };
 }
 
 function hide(state: LadderState, rules: Rules): Step {

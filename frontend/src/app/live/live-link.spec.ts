@@ -266,11 +266,34 @@ describe('LiveLink', () => {
       expect(source.asked).toBe(before + 1);
     });
 
-    it('goes on although an answer never comes', async () => {
+    it('waits for an answer that takes longer than the interval', async () => {
       start(['ws', 'sse']);
-      source.answer = new Promise<Asked>(() => undefined);
-      await wait(RULES.pollMs * 3);
-      expect(source.asked).toBeGreaterThanOrEqual(3);
+      await wait(0);
+      let arrive: (asked: Asked) => void = () => undefined;
+      source.answer = new Promise((resolve) => (arrive = resolve));
+      await wait(RULES.pollMs);
+      const before = source.asked;
+      await wait(RULES.answerMs - 1_000);
+      expect(source.asked).toBe(before);
+      arrive({ type: 'answered', ended: true });
+      await wait(0);
+      expect(link.state().phase).toBe('ended');
+    });
+
+    it('counts a question as unanswered in time, asks again, and then waits longer', async () => {
+      start(['ws', 'sse']);
+      await wait(0);
+      source.answer = new Promise(() => undefined);
+      await wait(RULES.pollMs);
+      const before = source.asked;
+      await wait(RULES.answerMs);
+      expect(link.state().unanswered).toBe(1);
+      await wait(FIRST_RETRY);
+      expect(source.asked).toBe(before + 1);
+      await wait(RULES.answerMs);
+      expect(link.state().unanswered).toBe(1);
+      await wait(RULES.answerMs);
+      expect(link.state().unanswered).toBe(2);
     });
 
     it('asks less while hidden, and at once when shown', async () => {
