@@ -38,6 +38,8 @@ export interface LadderState {
   readonly unanswered: number;
   /** Since when a question is on its way, by this page's clock, in ms; null while none is. */
   readonly askedAt: number | null;
+  /** Until when the server wants not to be asked, in ms; null where it has not said. */
+  readonly quietUntil: number | null;
   /** Rungs that the server has turned off. */
   readonly off: readonly Rung[];
   /** When the server was last heard, by this page's clock, in ms. */
@@ -145,6 +147,7 @@ export function grounded(off: readonly Rung[] = [], hidden = false): LadderState
     climbs: 0,
     unanswered: 0,
     askedAt: null,
+    quietUntil: null,
     off,
     heardAt: null,
     lostAt: null,
@@ -156,8 +159,12 @@ export function grounded(off: readonly Rung[] = [], hidden = false): LadderState
 /** The next state, and what to do about it. */
 export function climb(before: LadderState, happening: Happening, rules: Rules): Step {
   const { state, effects } = decide(before, happening, rules);
-  const asks = effects.some((effect) => effect.do === 'ask');
-  return asks ? { state: { ...state, askedAt: happening.at }, effects } : { state, effects };
+  if (!effects.some((effect) => effect.do === 'ask')) return { state, effects };
+  // Every fall asks; a server that wants to be left alone is asked by people only.
+  const quiet = state.quietUntil !== null && happening.at < state.quietUntil;
+  return quiet && happening.type !== 'pushed'
+    ? { state, effects: effects.filter((effect) => effect.do !== 'ask') }
+    : { state: { ...state, askedAt: happening.at }, effects };
 }
 
 function decide(state: LadderState, happening: Happening, rules: Rules): Step {
@@ -343,7 +350,7 @@ function failProbe(before: LadderState, code: number | null, rules: Rules): Step
 }
 
 function answer(before: LadderState, at: number, rules: Rules): Step {
-  const state = { ...before, heardAt: at, unanswered: 0, askedAt: null };
+  const state = { ...before, heardAt: at, unanswered: 0, askedAt: null, quietUntil: null };
   if (isLive(before)) return { state, effects: [] };
   const next: Effect = { do: 'set', timer: 'poll', ms: interval(state, rules) };
   if (before.rung !== 'poll') return { state, effects: [next] };
@@ -358,11 +365,13 @@ function answer(before: LadderState, at: number, rules: Rules): Step {
 function miss(before: LadderState, retryAfterMs: number | null, at: number, rules: Rules): Step {
   if (isLive(before)) return { state: { ...before, askedAt: null }, effects: [] };
   const unanswered = before.unanswered + 1;
-  const wait = Math.max(backoffMs(unanswered, rules.backoff, rules.random), retryAfterMs ?? 0);
+  const quietMs = Math.min(retryAfterMs ?? 0, rules.climb.capMs);
+  const wait = Math.max(backoffMs(unanswered, rules.backoff, rules.random), quietMs);
   const state: LadderState = {
     ...before,
     unanswered,
     askedAt: null,
+    quietUntil: quietMs > 0 ? at + quietMs : null,
     phase: before.rung === 'poll' ? 'waiting' : before.phase,
     lostAt: before.lostAt ?? at,
   };

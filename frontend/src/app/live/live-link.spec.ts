@@ -266,6 +266,18 @@ describe('LiveLink', () => {
       expect(source.asked).toBe(before + 1);
     });
 
+    it('leaves it alone while it falls from rung to rung, and asks for a person all the same', async () => {
+      await live();
+      source.answer = { type: 'unanswered', retryAfterMs: 20_000 };
+      for (let drop = 0; drop < 3; drop++) {
+        (drop < 2 ? ws : sse).last.drop();
+        await wait(FIRST_RETRY);
+      }
+      expect(source.asked).toBe(1);
+      link.push();
+      expect(source.asked).toBe(2);
+    });
+
     it('waits for an answer that takes longer than the interval', async () => {
       start(['ws', 'sse']);
       await wait(0);
