@@ -96,6 +96,7 @@ export class OperationsStore implements Source {
       this.cut.set(cursor !== null);
       this.held.set(found);
       this.state.set('ready');
+      this.thrown.set(null);
     } catch (error) {
       if (mine !== this.generation) return;
       this.thrown.set(error);
@@ -139,7 +140,8 @@ export class OperationsStore implements Source {
         this.tally.ask();
         break;
       case 'hello':
-        if (!frame.recovered && this.position > 0 && frame.position > this.position) {
+        if (this.state() === 'failed') void this.load(this.span);
+        else if (!frame.recovered && this.position > 0 && frame.position > this.position) {
           void this.load(this.span);
         }
         break;

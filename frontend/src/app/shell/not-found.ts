@@ -8,7 +8,7 @@ import { Router, RouterLink } from '@angular/router';
   template: `
     <main class="empty">
       <div>
-        <h2>There is no such page</h2>
+        <h1>There is no such page</h1>
         <p>
           Nothing is at <span class="mono">{{ address }}</span>; it may have been mistyped.
         </p>
