@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +34,12 @@ class Stage(System):
         shutil.copytree(ACTS, folder, dirs_exist_ok=True)
         self._gates: dict[str, Path] = {}
         self._edges: list[subprocess.Popen[bytes]] = []
+
+    def post_json(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Send a body; return the answer, which must be a good one."""
+        answer = httpx.post(f"{self.url}{path}", json=dict(body), timeout=15.0).raise_for_status()
+        told: dict[str, Any] = answer.json()
+        return told
 
     def hold(self, definition: str = "held", **start: Any) -> str:
         """Start a workflow that runs until `let_go` or `kill_process`; return its id once it runs."""
