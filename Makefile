@@ -93,6 +93,16 @@ e2e: $(READY) $(UI) ## Drive the whole system with a real browser
 	tools/chromium.sh
 	$(BIN)/python -m pytest tests/e2e
 
+.PHONY: conformance
+conformance: $(READY) $(UI) ## Play every ending over every broken link, and write the table of it (about 8 min)
+	tools/chromium.sh
+	$(BIN)/python -m tests.e2e.conformance docs/reference/conformance.md
+
+.PHONY: screenshots
+screenshots: $(READY) $(UI) ## Take the pictures of the documentation again
+	tools/chromium.sh
+	$(BIN)/python -m tests.e2e.screenshots
+
 .PHONY: bench
 bench: $(READY) ## Measure how fast the truth is told, against the floor of the same run
 	$(BIN)/python -m bench

@@ -147,7 +147,9 @@ class AppPage:
 
     def faults(self) -> list[str]:
         """Return the errors of the page's scripts, and what its content security policy has forbidden."""
-        forbidden: list[str] = [] if self.page.is_closed() else self.page.evaluate("window.__violations ?? []")
+        forbidden: list[str] = (
+            [] if self.page.is_closed() else self.page.evaluate("window.__violations ?? []")
+        )
         return [*self.errors, *forbidden]
 
     def assert_never_went_back(self) -> None:

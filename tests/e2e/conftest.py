@@ -82,7 +82,7 @@ def proxy(shared: Stage) -> Iterator[Proxy]:
 
 @pytest.fixture
 def tab(browser: Browser) -> Iterator[Callable[..., AppPage]]:
-    """Open tabs, each of a browser of its own; an error in a page, or what its policy forbids, fails the test."""
+    """Open tabs, each of a browser of its own; a page's error, or what its policy forbids, fails the test."""
     contexts: list[BrowserContext] = []
     pages: list[AppPage] = []
 

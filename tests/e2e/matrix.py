@@ -14,7 +14,7 @@ from typing import Final, Literal
 from playwright.sync_api import expect
 
 from tests.e2e.browser import AppPage
-from tests.e2e.proxy import EVERYTHING, STREAMS, Kind, Manners, Proxy
+from tests.e2e.proxy import EVERYTHING, GOOD, STREAMS, Kind, Manners, Proxy
 from tests.e2e.stage import NAMES, Stage
 
 __all__ = ["FLAGS", "LINKS", "SCENARIOS", "Cell", "Flag", "Link", "Played", "Scenario", "play"]
@@ -65,7 +65,7 @@ class Link:
     name: str
     flag: Flag = "all on"
     """What the server offers, and says that it does."""
-    manners: Manners = Manners()
+    manners: Manners = GOOD
     """Of the proxy, from before the page is opened."""
     kind: str | None = None
     """What the page must say that its link is, before anything goes wrong."""
@@ -238,8 +238,6 @@ LINKS: Final[Mapping[str, Link]] = {
             heal_it=_show,
         ),
         Link(name="offline, online", kind="live", break_it=_go_offline, heal_it=_go_online),
-        Link(
-            name="server away, back", kind="live", break_it=_lose_the_server, heal_it=_find_the_server
-        ),
+        Link(name="server away, back", kind="live", break_it=_lose_the_server, heal_it=_find_the_server),
     )
 }

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
-__all__ = ["EVERYTHING", "STREAMS", "Asked", "Kind", "Manners", "Proxy", "answer"]
+__all__ = ["EVERYTHING", "GOOD", "STREAMS", "Asked", "Kind", "Manners", "Proxy", "answer"]
 
 CHUNK: Final = 16_384
 END_OF_HEAD: Final = b"\r\n\r\n"
@@ -54,6 +54,9 @@ class Manners:
     """Most that one connection may carry, each way."""
     cut_after_s: float | None = None
     """Age at which a stream is cut."""
+
+
+GOOD: Final = Manners()
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ class Proxy:
 
     def __init__(self, upstream_url: str) -> None:
         self.upstream_port = urlsplit(upstream_url).port
-        self.manners = Manners()
+        self.manners = GOOD
         self.asked: list[Asked] = []
         self.port = 0
         self._connections: set[_Connection] = set()
@@ -123,13 +126,18 @@ class Proxy:
 
     # Mischief
 
-    def behave(self, manners: Manners | None = None) -> None:
-        """Take other manners from now on; none for good ones."""
-        self.manners = manners or Manners()
+    def behave(self, manners: Manners = GOOD) -> None:
+        """Take other manners from now on."""
+        self.manners = manners
 
     def cut(self) -> None:
         """Reset every connection that is open."""
-        self._tell(lambda: [one.abort() for one in list(self._connections)])
+
+        def abort() -> None:
+            for one in list(self._connections):
+                one.abort()
+
+        self._tell(abort)
 
     def go_silent(self) -> None:
         """Leave every connection open that is, and let nothing through any of them ever again."""
@@ -156,7 +164,7 @@ class Proxy:
 
     # The inside
 
-    def _tell(self, act: Callable[[], Any]) -> None:
+    def _tell(self, act: Callable[[], None]) -> None:
         done = threading.Event()
 
         def run() -> None:
@@ -317,7 +325,11 @@ class Proxy:
 
 def answer(status: int, body: str, media_type: str = "application/json", **headers: str) -> bytes:
     """Return a whole response; `Retry_After="3"` becomes a header of that name."""
-    lines = [f"HTTP/1.1 {status} Made up", f"Content-Type: {media_type}", f"Content-Length: {len(body.encode())}"]
+    lines = [
+        f"HTTP/1.1 {status} Made up",
+        f"Content-Type: {media_type}",
+        f"Content-Length: {len(body.encode())}",
+    ]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
 

@@ -1,4 +1,4 @@
-"""The pages are for everybody: with a screen reader, without a mouse, on a small screen, and from this host alone."""
+"""The pages are for everybody: with a screen reader, without a mouse, on a small screen, from this host."""
 
 import re
 from collections.abc import Callable

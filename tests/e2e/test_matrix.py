@@ -60,7 +60,7 @@ def test_the_page_shows_the_end(
     scenario: str,
     link: str,
 ) -> None:
-    """Its status, its reason, no step back, no flicker, and then rest; within seconds of the end or the trouble."""
+    """Its status, its reason, no step back, no flicker, and then rest; within seconds."""
     chosen = LINKS[link]
     played = play(shared, through(chosen.flag), tab, SCENARIOS[scenario], chosen)
     assert max(played.delays_s) < 15

@@ -41,9 +41,7 @@ def test_polling_is_conditional(shared: Stage, proxy: Proxy, tab: Tab) -> None:
     app = tab(proxy).open_workflow(workflow).should_say("running").should_be_linked_by("polling")
 
     def told(status: int) -> int:
-        return sum(
-            one.path == f"/workflows/{workflow}" and status == one.status for one in list(proxy.asked)
-        )
+        return sum(one.path == f"/workflows/{workflow}" and status == one.status for one in list(proxy.asked))
 
     whole = told(200)
     shared.until(lambda: told(304) >= 5, "five answers that nothing changed", 20.0)

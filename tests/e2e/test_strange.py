@@ -1,4 +1,4 @@
-"""Whatever a page is given, it has a state for it: hostile text, huge text, a server that is away or newer."""
+"""Whatever a page is given, it has a state for it: hostile or huge text, a server that is away or newer."""
 
 import json
 import re
@@ -15,7 +15,9 @@ from tests.e2e.stage import Stage
 Tab = Callable[..., AppPage]
 TOKEN = "correct-horse-battery-staple"  # noqa: S105  of this test alone
 SCRIPT = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
-MARKDOWN = f"# {SCRIPT}\n\n[press](javascript:document.title='owned') ![x](//elsewhere.test/x.png)\n\n{SCRIPT}"
+MARKDOWN = (
+    f"# {SCRIPT}\n\n[press](javascript:document.title='owned') ![x](//elsewhere.test/x.png)\n\n{SCRIPT}"
+)
 HEBREW = "שלום עולם 🚀👩‍👩‍👧‍👦"
 
 
@@ -32,7 +34,9 @@ def test_script_in_any_text_is_inert(shared: Stage, tab: Tab) -> None:
         assert "owned" not in app.page.title()
         assert 0 == app.page.locator('main img, main script, main a[href^="javascript:"]').count(), name
     app.open_workflow(failed).should_say("failed")
-    expect(app.page.locator("[data-error-message]")).to_contain_text("<script>document.title='owned'</script>")
+    expect(app.page.locator("[data-error-message]")).to_contain_text(
+        "<script>document.title='owned'</script>"
+    )
     assert "owned" not in app.page.title()
     app.open("workflows").should_be_linked_by("live")
     expect(app.row(told)).to_be_visible()
@@ -133,7 +137,7 @@ PAGES = [
 def test_a_server_that_is_down_at_load_is_said_to_be(
     shared: Stage, proxy: Proxy, tab: Tab, path: str
 ) -> None:
-    """The app itself arrives and nothing else: the page says so, and is whole soon after the server is back."""
+    """The app itself arrives and nothing else: the page says so, and is whole soon after."""
     workflow = shared.begin("add", a=1)
     shared.await_end(workflow)
     proxy.behave(Manners(refuses=STREAMS | {Kind.API}))
@@ -181,10 +185,12 @@ def _from_the_future(page: Page) -> None:
 
     def age(value: Any) -> Any:
         if isinstance(value, list):
-            return [age(one) for one in value]
+            items: list[Any] = value
+            return [age(one) for one in items]
         if not isinstance(value, dict):
             return value
-        aged = {key: age(one) for key, one in value.items()}
+        fields: dict[str, Any] = value
+        aged = {key: age(one) for key, one in fields.items()}
         if "isTerminal" in aged:
             aged["status"] = "archived" if aged["isTerminal"] else "hibernating"
             aged["budget"] = {"spent": 3, "of": [None, "ten"]}

@@ -29,7 +29,7 @@ def test_two_tabs_agree(shared: Stage, proxy: Proxy, tab: Tab) -> None:
 
 
 def test_a_list_survives_a_server_that_goes_away(shared: Stage, proxy: Proxy, tab: Tab) -> None:
-    """It says that it is offline, dates what it shows, comes back by itself, and knows what happened meanwhile."""
+    """It says that it is offline, dates what it shows, comes back by itself and knows what happened."""
     workflow = shared.hold()
     app = tab(proxy).open("workflows").should_be_linked_by("live")
     expect(app.row(workflow)).to_have_attribute("data-status", "running")
