@@ -183,32 +183,26 @@ def test_an_old_app_lives_with_a_newer_server(shared: Stage, tab: Tab) -> None:
 def _from_the_future(page: Page) -> None:
     """Speak to the page as a server does that is a few releases ahead."""
 
-    def age(value: Any) -> Any:
-        if isinstance(value, list):
-            items: list[Any] = value
-            return [age(one) for one in items]
-        if not isinstance(value, dict):
-            return value
-        fields: dict[str, Any] = value
-        aged = {key: age(one) for key, one in fields.items()}
-        if "isTerminal" in aged:
-            aged["status"] = "archived" if aged["isTerminal"] else "hibernating"
-            aged["budget"] = {"spent": 3, "of": [None, "ten"]}
-        return aged
+    def age(fields: dict[str, Any]) -> dict[str, Any]:
+        if "isTerminal" in fields:
+            fields["status"] = "archived" if fields["isTerminal"] else "hibernating"
+            fields["budget"] = {"spent": 3, "of": [None, "ten"]}
+        return fields
+
+    def aged(text: str | bytes) -> str:
+        return json.dumps(json.loads(text, object_hook=age))
 
     def answer(route: Route) -> None:
         fetched = route.fetch()
-        if fetched.headers.get("content-type", "").startswith("application/json"):
-            route.fulfill(response=fetched, json=age(fetched.json()))
-        else:
-            route.fulfill(response=fetched)
+        is_json = fetched.headers.get("content-type", "").startswith("application/json")
+        route.fulfill(response=fetched, body=aged(fetched.text()) if is_json else fetched.body())
 
     def pass_frames(route: WebSocketRoute) -> None:
         server = route.connect_to_server()
 
         def forward(message: str | bytes) -> None:
             route.send(json.dumps({"type": "celebration", "confetti": True}))
-            route.send(json.dumps(age(json.loads(message))))
+            route.send(aged(message))
 
         server.on_message(forward)
 
