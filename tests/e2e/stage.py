@@ -14,7 +14,7 @@ import httpx
 
 from tests.integration.system.harness import START_S, System, free_port
 
-__all__ = ["NAMES", "Stage"]
+__all__ = ["ACTS", "NAMES", "Stage"]
 
 ACTS: Final = Path(__file__).with_name("project")
 NAMES: Final = ("add", "steps", "raises", "dies", "held", "quiet", "tells", "fails-at-length", "shapeless")
