@@ -36,8 +36,10 @@ export interface LadderState {
   readonly climbs: number;
   /** Questions in a row that nobody answered. */
   readonly unanswered: number;
-  /** Since when a question is on its way, by this page's clock, in ms; null while none is. */
+  /** When the latest question was asked, by this page's clock, in ms; null while none is on its way. */
   readonly askedAt: number | null;
+  /** Since when no question has been answered; null while none is on its way. */
+  readonly waitingSince: number | null;
   /** Until when the server wants not to be asked, in ms; null where it has not said. */
   readonly quietUntil: number | null;
   /** Rungs that the server has turned off. */
@@ -89,7 +91,9 @@ export interface Rules {
   readonly pollMs: number;
   /** The same while nobody looks. */
   readonly hiddenPollMs: number;
-  /** A question that has no answer by then counts as unanswered; patience grows with each such one. */
+  /** A question that has no answer by then is asked a second time; later, after each that was in vain. */
+  readonly againMs: number;
+  /** Where nothing was answered for so long, the question counts as unanswered. */
   readonly answerMs: number;
   /** How long until a higher rung is tried again. */
   readonly climb: Backoff;
@@ -106,14 +110,15 @@ export const DEFAULT_RULES: Rules = {
   backoff: { baseMs: 500, capMs: 30_000 },
   pollMs: 2_000,
   hiddenPollMs: 30_000,
+  againMs: 3_000,
   answerMs: 10_000,
   climb: { baseMs: 20_000, capMs: 300_000 },
   overloadedMs: 3_000,
   random: Math.random,
 };
 
-/** No question is waited for longer, however often it was in vain. */
-const MOST_PATIENCE_MS = 30_000;
+/** Longest wait, in ms, until a question without an answer is asked a second time. */
+const MOST_AGAIN_MS = 30_000;
 
 export const UNAUTHORISED = 4001;
 export const FEATURE_OFF = 4003;
@@ -147,6 +152,7 @@ export function grounded(off: readonly Rung[] = [], hidden = false): LadderState
     climbs: 0,
     unanswered: 0,
     askedAt: null,
+    waitingSince: null,
     quietUntil: null,
     off,
     heardAt: null,
@@ -162,9 +168,11 @@ export function climb(before: LadderState, happening: Happening, rules: Rules): 
   if (!effects.some((effect) => effect.do === 'ask')) return { state, effects };
   // Every fall asks; a server that wants to be left alone is asked by people only.
   const quiet = state.quietUntil !== null && happening.at < state.quietUntil;
-  return quiet && happening.type !== 'pushed'
-    ? { state, effects: effects.filter((effect) => effect.do !== 'ask') }
-    : { state: { ...state, askedAt: happening.at }, effects };
+  if (quiet && happening.type !== 'pushed') {
+    return { state, effects: effects.filter((effect) => effect.do !== 'ask') };
+  }
+  const waitingSince = state.waitingSince ?? happening.at;
+  return { state: { ...state, askedAt: happening.at, waitingSince }, effects };
 }
 
 function decide(state: LadderState, happening: Happening, rules: Rules): Step {
@@ -350,7 +358,14 @@ function failProbe(before: LadderState, code: number | null, rules: Rules): Step
 }
 
 function answer(before: LadderState, at: number, rules: Rules): Step {
-  const state = { ...before, heardAt: at, unanswered: 0, askedAt: null, quietUntil: null };
+  const state = {
+    ...before,
+    heardAt: at,
+    unanswered: 0,
+    askedAt: null,
+    waitingSince: null,
+    quietUntil: null,
+  };
   if (isLive(before)) return { state, effects: [] };
   const next: Effect = { do: 'set', timer: 'poll', ms: interval(state, rules) };
   if (before.rung !== 'poll') return { state, effects: [next] };
@@ -363,14 +378,15 @@ function answer(before: LadderState, at: number, rules: Rules): Step {
 }
 
 function miss(before: LadderState, retryAfterMs: number | null, at: number, rules: Rules): Step {
-  if (isLive(before)) return { state: { ...before, askedAt: null }, effects: [] };
+  const waited = { askedAt: null, waitingSince: null };
+  if (isLive(before)) return { state: { ...before, ...waited }, effects: [] };
   const unanswered = before.unanswered + 1;
   const quietMs = Math.min(retryAfterMs ?? 0, rules.climb.capMs);
   const wait = Math.max(backoffMs(unanswered, rules.backoff, rules.random), quietMs);
   const state: LadderState = {
     ...before,
+    ...waited,
     unanswered,
-    askedAt: null,
     quietUntil: quietMs > 0 ? at + quietMs : null,
     phase: before.rung === 'poll' ? 'waiting' : before.phase,
     lostAt: before.lostAt ?? at,
@@ -404,16 +420,19 @@ function elapse(before: LadderState, timer: TimerName, at: number, rules: Rules)
 }
 
 /**
- * Asks, unless a question is still on its way: asking again would take it back, and on a link whose answers
- * take longer than the interval no answer would ever arrive. One that nobody answers is given up in time.
+ * Asks, unless a question was asked a moment ago: on a link whose answers take longer than the interval, each
+ * would otherwise push out the one before, and none would ever arrive. One that stays out may be on a
+ * connection that died without a word, so it is asked again beside the first, on another.
  */
 function poll(before: LadderState, at: number, rules: Rules): Step {
+  if (before.waitingSince !== null && at - before.waitingSince >= rules.answerMs) {
+    return miss(before, null, at, rules);
+  }
+  const asks =
+    before.askedAt === null ||
+    at - before.askedAt >= Math.min(rules.againMs * Math.max(1, before.unanswered), MOST_AGAIN_MS);
   const next: Effect = { do: 'set', timer: 'poll', ms: interval(before, rules) };
-  if (before.askedAt === null) return { state: before, effects: [{ do: 'ask' }, next] };
-  const patienceMs = Math.min(rules.answerMs * (1 + before.unanswered), MOST_PATIENCE_MS);
-  return at - before.askedAt >= patienceMs
-    ? miss(before, null, at, rules)
-    : { state: before, effects: [next] };
+  return { state: before, effects: asks ? [{ do: 'ask' }, next] : [next] };
 }
 
 function hide(state: LadderState, rules: Rules): Step {
@@ -432,8 +451,10 @@ function show(state: LadderState, at: number, rules: Rules): Step {
   return hurry(state, rules);
 }
 
-function hurry(before: LadderState, rules: Rules): Step {
-  if (isLive(before)) return { state: before, effects: [{ do: 'ask' }] };
+function hurry(then: LadderState, rules: Rules): Step {
+  if (isLive(then)) return { state: then, effects: [{ do: 'ask' }] };
+  // The network may say that it is back before it is: what failed until now must not slow the next tries.
+  const before = { ...then, unanswered: Math.min(then.unanswered, 1) };
   if (before.phase === 'waiting' && before.rung !== 'poll') {
     const step = enter(before, before.rung, before.failures, rules);
     return {
