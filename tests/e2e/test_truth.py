@@ -3,13 +3,15 @@
 How one page follows one workflow, over every link, is `test_matrix.py`'s.
 """
 
+import re
+import signal
 from collections.abc import Callable
 
 from playwright.sync_api import expect
 
 from tests.e2e.browser import AppPage
 from tests.e2e.proxy import EVERYTHING, STREAMS, Kind, Manners, Proxy
-from tests.e2e.stage import Stage
+from tests.e2e.stage import NAMES, Stage
 
 Tab = Callable[..., AppPage]
 
@@ -42,6 +44,24 @@ def test_a_list_survives_a_server_that_goes_away(shared: Stage, proxy: Proxy, ta
     proxy.behave()
     app.should_be_linked_by("live", within_s=30)
     expect(app.row(workflow)).to_have_attribute("data-status", "success")
+
+
+def test_a_silent_executor_is_doubted_before_it_is_given_up(shared: Stage, tab: Tab) -> None:
+    """Its beats stop: the page says that it is in doubt, as of when, and then what the verdict is."""
+    workflow = shared.hold()
+    app = tab(shared).open_workflow(workflow).should_say("running")
+    shared.kill("executor", signal.SIGSTOP)
+    try:
+        expect(app.page.get_by_role("status").filter(has_text="No heartbeat for")).to_be_visible(
+            timeout=20_000
+        )
+        expect(app.headline).to_contain_text("in doubt")
+        app.should_say("failed")
+    finally:
+        shared.kill("executor", signal.SIGCONT)
+    app.assert_never_went_back()
+    expect(app.page.locator(".code").first).to_have_text(re.compile("^(executor_lost|heartbeat_timeout)$"))
+    shared.await_definitions(*NAMES)
 
 
 def test_the_list_is_as_true_over_every_rung(shared: Stage, proxy: Proxy, tab: Tab) -> None:
