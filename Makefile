@@ -101,6 +101,16 @@ model: $(READY) ## Visit every state of the model in Promela, and hunt the fault
 audit: $(READY) ## Audit the dependencies: pins, licences, and known vulnerabilities where one can ask
 	$(BIN)/python -m tools.audit
 
+.PHONY: conformance
+conformance: $(READY) $(UI) ## Play every ending over every broken link, and write the table of it (about 8 min)
+	tools/chromium.sh
+	$(BIN)/python -m tests.e2e.conformance docs/reference/conformance.md
+
+.PHONY: screenshots
+screenshots: $(READY) $(UI) ## Take the pictures of the documentation again
+	tools/chromium.sh
+	$(BIN)/python -m tests.e2e.screenshots
+
 .PHONY: bench
 bench: $(READY) ## Measure how fast the truth is told, against the floor of the same run
 	$(BIN)/python -m bench

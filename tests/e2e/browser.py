@@ -21,8 +21,14 @@ WATCHER: Final = """
     const status = badge ? badge.getAttribute('data-status') : null;
     const text = badge ? badge.textContent.trim() : null;
     const last = seen[seen.length - 1];
-    if (!last || last.status !== status || last.text !== text) seen.push({ status, text });
+    if (!last || last.status !== status || last.text !== text) {
+      seen.push({ status, text, at: Date.now() / 1000 });
+    }
   };
+  window.__violations = [];
+  document.addEventListener('securitypolicyviolation', (event) => {
+    window.__violations.push(`${event.violatedDirective} ${event.blockedURI}`);
+  });
   document.addEventListener('DOMContentLoaded', () => {
     new MutationObserver(note).observe(document, {
       subtree: true, childList: true, characterData: true, attributes: true,
@@ -31,7 +37,7 @@ WATCHER: Final = """
   });
 })();
 """
-"""Writes down every status that the page has shown, for however short a time."""
+"""Writes down every status that the page has shown, for however short a time, and what its policy forbade."""
 
 RANK: Final = {
     None: -1,
@@ -125,20 +131,38 @@ class AppPage:
         expect(self.link).to_have_attribute("data-link", kind, timeout=within_s * 1000)
         return self
 
+    def seen(self) -> list[dict[str, Any]]:
+        """Return all that the headline has shown since the page was loaded: status, text, when."""
+        noted: list[dict[str, Any]] = self.page.evaluate("window.__seen")
+        return noted
+
     def history(self) -> list[str]:
         """Return every status that the headline has shown since the page was loaded, in order."""
-        seen: list[dict[str, Any]] = self.page.evaluate("window.__seen")
-        statuses = [str(one["status"]) for one in seen if one["status"] is not None]
+        statuses = [str(one["status"]) for one in self.seen() if one["status"] is not None]
         return [status for at, status in enumerate(statuses) if at == 0 or statuses[at - 1] != status]
+
+    def showed_at(self, status: str) -> float:
+        """Return when the headline first showed a status, in seconds since 1970."""
+        return float(next(one["at"] for one in self.seen() if one["status"] == status))
+
+    def faults(self) -> list[str]:
+        """Return the errors of the page's scripts, and what its content security policy has forbidden."""
+        forbidden: list[str] = (
+            [] if self.page.is_closed() else self.page.evaluate("window.__violations ?? []")
+        )
+        return [*self.errors, *forbidden]
 
     def assert_never_went_back(self) -> None:
         """Fail if a status of a lower rank ever followed a higher one, or the headline ever vanished."""
-        seen: list[dict[str, Any]] = self.page.evaluate("window.__seen")
-        shown = [one["status"] for one in seen]
+        shown = [one["status"] for one in self.seen()]
         first = next((at for at, status in enumerate(shown) if status is not None), len(shown))
         assert None not in shown[first:], f"the headline flickered: {shown}"
         ranks = [RANK.get(status, 1) for status in shown[first:]]
         assert ranks == sorted(ranks), f"a status went back: {shown}"
+
+    def overflow(self) -> int:
+        """Return by how many pixels the page is wider than its screen."""
+        return int(self.page.evaluate("document.documentElement.scrollWidth - innerWidth"))
 
     def assert_accessible(self, *, ignore: Sequence[str] = ()) -> None:
         """Fail with what axe finds against WCAG 2.2 AA."""

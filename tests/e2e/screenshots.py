@@ -1,37 +1,75 @@
-"""Take the pictures of the documentation: `python -m tests.e2e.screenshots`.
+"""Take the pictures of the documentation: `make screenshots`.
 
 They show the real system at work, so they change with it and need no other upkeep than being taken again.
 """
 
+import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.e2e.browser import AppPage
 from tests.e2e.conftest import CHROMIUM
+from tests.e2e.stage import ACTS
 from tests.integration.system.harness import System
 
 __all__ = ["main"]
 
 TARGET: Final = Path(__file__).parents[2] / "docs" / "images"
-WIDE: Final = {"width": 1440, "height": 900}
-NARROW: Final = {"width": 390, "height": 844}
-WORK: Final[tuple[tuple[str, str, Mapping[str, Any]], ...]] = (
-    ("steps", "Support digest, 20 November", {"count": 4, "each_s": 0.4}),
-    ("steps", "Heat pumps in Italy: market brief", {"count": 6, "each_s": 0.3}),
-    (
-        "raises",
-        "Contract review: Sable GmbH",
-        {"message": "clause 9 names a party that clause 2 does not define"},
-    ),
-    ("dies", "Invoice triage, batch 88", {"how": "kill"}),
-    ("steps", "Earnings call notes: Halden", {"count": 3, "each_s": 0.5}),
-    ("steps", "Competitor scan, week 47", {"count": 5, "each_s": 60.0}),
-    ("steps", "Lead enrichment, batch 13", {"count": 9, "each_s": 20.0}),
+SCREENS: Final = {"": {"width": 1440, "height": 900}, "-narrow": {"width": 390, "height": 844}}
+WORK: Final[Mapping[str, tuple[str, str, Mapping[str, Any]]]] = {
+    "digest": ("support-digest", "Support digest, 20 November", {"tickets": 4}),
+    "brief": ("market-brief", "Heat pumps in Italy: market brief", {"topic": "Heat pumps in Italy"}),
+    "refused": ("contract-review", "Contract review: Sable GmbH", {"contract": "sable-2026.pdf"}),
+    "killed": ("invoice-triage", "Invoice triage, batch 88", {"batch": 88}),
+    "calls": ("support-digest", "Support digest, 21 November", {"tickets": 6}),
+    "scan": ("market-brief", "Competitor scan, week 47", {"topic": "Competitors", "each_s": 60.0}),
+    "leads": ("lead-enrichment", "Lead enrichment, batch 13", {"leads": 9}),
+}
+ENDLESS: Final = ("scan", "leads")
+
+
+def _nothing(app: AppPage) -> None:
+    del app
+
+
+def _open_start(app: AppPage) -> None:
+    """Open the form of the definition with the most to fill in."""
+    app.page.keyboard.press("c")
+    dialog = app.page.get_by_role("dialog")
+    dialog.get_by_role("button", name="market-brief").click()
+    dialog.get_by_role("textbox", name="Topic").fill("Heat pumps in Italy")
+
+
+def _lose_the_server(app: AppPage) -> None:
+    app.page.context.set_offline(True)
+    app.page.evaluate("dispatchEvent(new Event('offline'))")
+    app.should_be_linked_by("offline", within_s=60)
+
+
+@dataclass(frozen=True)
+class _Picture:
+    name: str
+    path: str
+    """With the keys of `WORK` in braces."""
+    prepare: Callable[[AppPage], None] = _nothing
+
+
+PICTURES: Final = (
+    _Picture("workflows", "workflows"),
+    _Picture("running", "workflows/{leads}"),
+    _Picture("failed", "workflows/{killed}"),
+    _Picture("success", "workflows/{brief}"),
+    _Picture("logs", "workflows/{brief}?tab=logs"),
+    _Picture("start", "workflows", _open_start),
+    _Picture("operations", "operations"),
+    _Picture("definitions", "definitions"),
+    _Picture("offline", "workflows/{scan}", _lose_the_server),
 )
 
 
@@ -39,48 +77,56 @@ def main() -> None:
     """Start the system, give it work, and take every picture."""
     TARGET.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        system = System(Path(folder))
+        shutil.copytree(ACTS, folder, dirs_exist_ok=True)
+        environ = {
+            "LASTWORD_EXECUTOR__NAME": "atlas",
+            "OPENAI_API_KEY": "unused",  # the scenes ask no model, so no page need warn of the built-in one
+        }
+        system = System(Path(folder), config="screens.toml", **environ)
         try:
-            system.start().await_definitions("steps", "raises", "dies")
-            _shoot(system, [_start(system, *one) for one in WORK])
+            system.start().await_definitions(*{definition for definition, _, _ in WORK.values()})
+            _shoot(system, {key: _start(system, key, *work) for key, work in WORK.items()})
         finally:
             system.destroy()
 
 
-def _start(system: System, definition: str, title: str, inputs: Mapping[str, Any]) -> str:
+def _start(system: System, key: str, definition: str, title: str, inputs: Mapping[str, Any]) -> str:
     body = {"definition": definition, "title": title, "inputs": dict(inputs), "started_by": "Dana"}
     workflow: str = httpx.post(f"{system.url}/workflows", json=body, timeout=10.0).json()["id"]
-    if inputs.get("each_s", 0) < 5:
-        system.await_end(workflow)
-    else:
+    if key in ENDLESS:
         system.await_status(workflow, "running")
+    else:
+        system.await_end(workflow)
     return workflow
 
 
-def _shoot(system: System, workflows: list[str]) -> None:
-    pages = {
-        "workflows": "workflows",
-        "running": f"workflows/{workflows[-1]}",
-        "failed": f"workflows/{workflows[3]}",
-        "operations": "operations",
-    }
+def _shoot(system: System, workflows: Mapping[str, str]) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(CHROMIUM))
-        for name, path in pages.items():
-            for scheme in ("light", "dark"):
-                _take(browser, system, path, f"{name}-{scheme}", scheme, WIDE)
-            _take(browser, system, path, f"{name}-narrow", "light", NARROW)
+        for picture in PICTURES:
+            for screen, size in SCREENS.items():
+                for scheme in ("light", "dark"):
+                    name = f"{picture.name}{screen}-{scheme}"
+                    _take(browser, system, picture, picture.path.format(**workflows), name, scheme, size)
         browser.close()
 
 
 def _take(
-    browser: Browser, system: System, path: str, name: str, scheme: Any, viewport: Mapping[str, int]
+    browser: Browser,
+    system: System,
+    picture: _Picture,
+    path: str,
+    name: str,
+    scheme: Any,
+    viewport: Any,  # a TypedDict of Playwright's
 ) -> None:
-    size: Any = dict(viewport)  # a TypedDict of Playwright's
-    context = browser.new_context(viewport=size, color_scheme=scheme)
+    context = browser.new_context(viewport=viewport, color_scheme=scheme, reduced_motion="reduce")
     app = AppPage(context.new_page(), system.url).open(path)
-    app.link.wait_for()
+    expect(app.page.get_by_role("heading").locator("visible=true").first).to_be_visible()
+    app.page.wait_for_load_state("networkidle")
     app.page.wait_for_timeout(1_500)  # the heading of the link settles, and charts have their data
+    picture.prepare(app)
+    app.page.wait_for_timeout(300)
     app.page.screenshot(path=TARGET / f"{name}.png")
     context.close()
 

@@ -1,44 +1,53 @@
 """Five thousand rows and a thousand changes a second: the page stays smooth and costs little."""
 
 import json
+import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.browser import AppPage
-from tests.integration.system.harness import System
+from tests.e2e.stage import Stage
 
 ROWS: Final = 5_000
 PAGE: Final = 100
 RATE: Final = 1_000  # changes offered per second
-SECONDS: Final = 6
+ROUNDS: Final = 3
 
 
 FLOOD: Final = """
 (() => {
   const model = %s;
+  window.__sent = 0;
+  window.__sockets = 0;
   class Flood {
     constructor() {
+      window.__sockets += 1;
       setTimeout(() => this.tell({ type: 'hello', epoch: 'e', position: 5000, recovered: true, ping_s: 15 }));
-      window.__sent = 0;
-      window.__flood = () => {
-        let turn = 0;
-        setInterval(() => {
-          turn += 1;
-          for (let at = 0; at < 100; at++) {
-            const number = (turn * 100 + at) %% 5000;
-            const id = 'brief-' + String(number).padStart(5, '0');
-            const progress = { done: turn %% 1000, total: 1000, label: 'step ' + turn, tasks: [] };
-            const title = 'Market brief ' + number;
-            const workflow = { ...model, id, title, position: 5000 + turn, progress };
-            this.tell({ type: 'snapshot', workflow });
-          }
-          window.__sent += 100;
-        }, 100);
+      let turn = 0;
+      let timer;
+      window.__flood = () => { timer = setInterval(() => this.burst(++turn), 100); };
+      window.__calm = () => clearInterval(timer);
+    }
+    burst(turn) {
+      const change = (number) => {
+        const id = 'brief-' + String(number).padStart(5, '0');
+        const progress = { done: turn %% 1000, total: 1000, label: 'step ' + turn, tasks: [] };
+        const title = 'Market brief ' + number;
+        return { ...model, id, title, position: 5000 + turn, progress };
       };
+      // Twenty of each hundred are the rows in sight, so that every one of them changes ten times a second.
+      for (let at = 0; at < 20; at++) this.tell({ type: 'progress', workflow: change(at) });
+      for (let at = 0; at < 79; at++) {
+        this.tell({ type: 'snapshot', workflow: change(20 + ((turn * 79 + at) %% 4980)) });
+      }
+      const ended = { ...change(20 + (turn %% 4980)), status: 'success', isTerminal: true, version: 3 };
+      this.tell({ type: 'status', previous: 'running', changed: [], workflow: ended });
+      window.__sent += 100;
     }
     tell(frame) { this.onmessage?.({ data: JSON.stringify(frame) }); }
     close() {}
@@ -46,7 +55,10 @@ FLOOD: Final = """
   window.WebSocket = Flood;
 })();
 """
-"""A socket in the page itself, so that nothing but the page is measured: 100 changes each 100 ms."""
+"""A socket in the page itself, so that nothing but the page is measured: 100 changes each 100 ms.
+
+What it costs to make and write the frames counts as the page's, too.
+"""
 
 
 def _workflow(number: int, position: int, done: int) -> dict[str, Any]:
@@ -99,7 +111,7 @@ def _serve_list(page: Page) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_a_thousand_changes_a_second_leave_the_page_smooth(
-    shared: System, tab: Callable[..., AppPage]
+    shared: Stage, tab: Callable[..., AppPage]
 ) -> None:
     """Fifty frames a second or more, and less than a fifth of a core, with all rows loaded."""
     app = tab(shared)
@@ -115,38 +127,83 @@ def test_a_thousand_changes_a_second_leave_the_page_smooth(
     viewport.evaluate("element => element.scrollTo(0, 0)")
     expect(app.row("brief-00000")).to_be_visible()
 
-    session = page.context.new_cdp_session(page)
-    session.send("Performance.enable", {"timeDomain": "threadTicks"})
-
-    def busy_s() -> float:
-        answer = cast("dict[str, Any]", session.send("Performance.getMetrics"))
-        metrics: list[dict[str, Any]] = answer["metrics"]
-        return float(next(one["value"] for one in metrics if one["name"] == "TaskDuration"))
-
-    page.evaluate(
-        "window.__frames = 0; (function next() { window.__frames++; requestAnimationFrame(next); })()"
-    )
-    began = time.monotonic()
-    page.wait_for_timeout(2_000)
-    calm = page.evaluate("window.__frames") / (time.monotonic() - began)
+    meter = _Meter(page)
     page.evaluate("window.__flood()")
     page.wait_for_timeout(1_000)  # the first changes warm up what is compiled on use
-    frames, sent, before, began = page.evaluate("window.__frames"), _sent(page), busy_s(), time.monotonic()
-    page.wait_for_timeout(SECONDS * 1_000)
-    took = time.monotonic() - began
-    per_second = (page.evaluate("window.__frames") - frames) / took
-    share = (busy_s() - before) / took
-    rate = (_sent(page) - sent) / took
+    page.evaluate("window.__calm()")
+    calm: list[_Measured] = []
+    flooded: list[_Measured] = []
+    for _ in range(ROUNDS):  # in turns, so that what else the machine does touches both alike
+        calm.append(meter.measure(1.0))
+        page.evaluate("window.__flood()")
+        flooded.append(meter.measure(2.0))
+        page.evaluate("window.__calm()")
+    # What else the machine does takes frames away and never adds one: the best round tells of the page.
+    kept = max(under.frames / without.frames for under, without in zip(flooded, calm, strict=True))
+    frames = max(one.frames for one in flooded)
+    share = statistics.median(one.share for one in flooded)
+    process = statistics.median(one.process for one in flooded)
+    rate = statistics.median(one.changes for one in flooded)
     nodes = page.evaluate("document.querySelectorAll('*').length")
     told = (
-        f"{per_second:.0f} frames/s of {calm:.0f}, {share:.0%} of a core, {nodes} nodes, {rate:.0f} changes/s"
+        f"{rate:.0f} changes/s: {frames:.0f} frames/s ({kept:.0%} of the calm page's), "
+        f"{share:.0%} of a core in the page, {process:.0%} with drawing, {nodes} nodes"
     )
+    print(told)
     assert rate > 0.8 * RATE, told
+    assert 1 == page.evaluate("window.__sockets"), told
     assert nodes < 3_000, told
     # A machine that is busy with other things gives no page fifty: then the flood may cost a tenth.
-    assert per_second >= min(50, 0.9 * calm), told
+    assert frames >= 50 or kept >= 0.9, told
     assert share < 0.2, told
+    shown = app.row("brief-00000").inner_text()
+    turn = page.evaluate("window.__sent") // 100
+    assert f"step {turn}" in shown, told
 
 
-def _sent(page: Page) -> int:
-    return int(page.evaluate("window.__sent"))
+@dataclass(frozen=True)
+class _Measured:
+    frames: float
+    """A second."""
+    changes: float
+    """A second."""
+    share: float
+    """Of a core: the page's own thread."""
+    process: float
+    """Of a core: the whole process of the tab, drawing without a graphics card included."""
+
+
+class _Meter:
+    """Counts frames, changes and processor time of a page."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._tab = page.context.new_cdp_session(page)
+        self._tab.send("Performance.enable", {"timeDomain": "threadTicks"})
+        browser = page.context.browser
+        assert browser is not None
+        self._browser = browser.new_browser_cdp_session()
+        page.evaluate(
+            "window.__frames = 0; (function next() { window.__frames++; requestAnimationFrame(next); })()"
+        )
+
+    def measure(self, seconds: float) -> _Measured:
+        """Look on for a while."""
+        before, processes, began = self._read(), self._processes(), time.monotonic()
+        self._page.wait_for_timeout(seconds * 1_000)
+        after, later, took = self._read(), self._processes(), time.monotonic() - began
+        frames, changes, busy_s = ((new - old) / took for new, old in zip(after, before, strict=True))
+        process = max(later[one] - processes.get(one, 0.0) for one in later) / took
+        return _Measured(frames, changes, busy_s, process)
+
+    def _read(self) -> tuple[float, float, float]:
+        told = cast("dict[str, Any]", self._tab.send("Performance.getMetrics"))
+        metrics: list[dict[str, Any]] = told["metrics"]
+        busy_s = float(next(one["value"] for one in metrics if one["name"] == "TaskDuration"))
+        frames, sent = self._page.evaluate("[window.__frames, window.__sent]")
+        return float(frames), float(sent), busy_s
+
+    def _processes(self) -> dict[int, float]:
+        told = cast("dict[str, Any]", self._browser.send("SystemInfo.getProcessInfo"))
+        found: list[dict[str, Any]] = told["processInfo"]
+        return {int(one["id"]): float(one["cpuTime"]) for one in found if one["type"] == "renderer"}

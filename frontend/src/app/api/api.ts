@@ -21,6 +21,9 @@ export const FETCH = new InjectionToken<typeof fetch>('FETCH', {
   factory: () => globalThis.fetch.bind(globalThis),
 });
 
+/** A question without an answer after this many ms has none: a page must not wait for ever on a dead link. */
+const MOST_WAIT_MS = 30_000;
+
 /** Filters of the list, as the address bar and `GET /workflows` both spell them. */
 export type ListQuery = Readonly<Record<string, string | undefined>>;
 
@@ -139,6 +142,7 @@ export class Api {
     { method = 'GET', body, headers, aborted }: Request,
   ): Promise<Response> {
     const asked = Date.now();
+    const limit = AbortSignal.timeout(MOST_WAIT_MS);
     let response: Response;
     try {
       response = await this.fetch(path, {
@@ -146,7 +150,7 @@ export class Api {
         // The browser's own cache would hide the 304 and its validators from us.
         cache: 'no-store',
         credentials: 'same-origin',
-        signal: aborted,
+        signal: aborted ? AbortSignal.any([aborted, limit]) : limit,
         headers: {
           Accept: 'application/json',
           ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),

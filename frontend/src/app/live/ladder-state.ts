@@ -20,6 +20,10 @@ export interface LadderState {
   readonly climbs: number;
   /** Questions in a row that nobody answered. */
   readonly unanswered: number;
+  /** When the latest question was asked, by this page's clock, in ms; null while none is on its way. */
+  readonly askedAt: number | null;
+  /** Since when no question has been answered; null while none is on its way. */
+  readonly waitingSince: number | null;
   /** The server answered the last question by saying that it cannot: it is there, and not able. */
   readonly busy: boolean;
   /** When the next question is due after one that came to nothing; null otherwise. */
@@ -80,6 +84,10 @@ export interface Rules {
   readonly pollMs: number;
   /** The same while nobody looks. */
   readonly hiddenPollMs: number;
+  /** A question that has no answer by then is asked a second time; later, after each that was in vain. */
+  readonly againMs: number;
+  /** Where nothing was answered for so long, the question counts as unanswered. */
+  readonly answerMs: number;
   /** How long until a higher rung is tried again. */
   readonly climb: Backoff;
   /** Least wait after the server said that it is overloaded. */
@@ -95,6 +103,8 @@ export const DEFAULT_RULES: Rules = {
   backoff: { baseMs: 500, capMs: 30_000 },
   pollMs: 2_000,
   hiddenPollMs: 30_000,
+  againMs: 3_000,
+  answerMs: 10_000,
   climb: { baseMs: 20_000, capMs: 300_000 },
   overloadedMs: 3_000,
   random: Math.random,
@@ -116,6 +126,8 @@ export function grounded(off: readonly Rung[] = [], hidden = false): LadderState
     probe: null,
     climbs: 0,
     unanswered: 0,
+    askedAt: null,
+    waitingSince: null,
     busy: false,
     nextAt: null,
     off,

@@ -47,8 +47,18 @@ export interface Step {
   readonly effects: readonly Effect[];
 }
 
+/** Longest wait, in ms, until a question without an answer is asked a second time. */
+const MOST_AGAIN_MS = 30_000;
+
 /** The next state, and what to do about it. */
-export function climb(state: LadderState, happening: Happening, rules: Rules): Step {
+export function climb(before: LadderState, happening: Happening, rules: Rules): Step {
+  const { state, effects } = decide(before, happening, rules);
+  if (!effects.some((effect) => effect.do === 'ask')) return { state, effects };
+  const waitingSince = state.waitingSince ?? happening.at;
+  return { state: { ...state, askedAt: happening.at, waitingSince }, effects };
+}
+
+function decide(state: LadderState, happening: Happening, rules: Rules): Step {
   if (happening.type === 'started') return start(state, happening.at, rules);
   if (state.phase === 'idle' || state.phase === 'ended' || state.phase === 'refused') {
     return { state, effects: [] };
@@ -239,7 +249,7 @@ function failProbe(before: LadderState, code: number | null, rules: Rules): Step
 }
 
 function answer(before: LadderState, at: number, rules: Rules): Step {
-  const state = { ...before, ...heardAt(at) };
+  const state = { ...before, ...heardAt(at), askedAt: null, waitingSince: null };
   if (isLive(before)) return { state, effects: [] };
   const next: Effect = { do: 'set', timer: 'poll', ms: interval(state, rules) };
   if (before.rung !== 'poll') return { state, effects: [next] };
@@ -257,11 +267,14 @@ function miss(
   { retryAfterMs, busy, at }: Extract<Happening, { type: 'unanswered' }>,
   rules: Rules,
 ): Step {
-  if (isLive(before)) return { state: before, effects: [] };
+  const waited = { askedAt: null, waitingSince: null };
+  if (isLive(before)) return { state: { ...before, ...waited }, effects: [] };
   const unanswered = before.unanswered + 1;
-  const wait = Math.max(backoffMs(unanswered, rules.backoff, rules.random), retryAfterMs ?? 0);
+  const quietMs = Math.min(retryAfterMs ?? 0, rules.climb.capMs);
+  const wait = Math.max(backoffMs(unanswered, rules.backoff, rules.random), quietMs);
   const state: LadderState = {
     ...before,
+    ...waited,
     unanswered,
     busy,
     nextAt: at + wait,
@@ -283,13 +296,7 @@ function elapse(before: LadderState, timer: TimerName, at: number, rules: Rules)
     case 'retry':
       return enter(before, before.rung, before.failures, at, rules);
     case 'poll':
-      return isLive(before)
-        ? { state: before, effects: [] }
-        : {
-            state: { ...before, nextAt: null },
-            // The timer is set again at once: an answer that never comes must not end the asking.
-            effects: [{ do: 'ask' }, { do: 'set', timer: 'poll', ms: interval(before, rules) }],
-          };
+      return isLive(before) ? { state: before, effects: [] } : poll(before, at, rules);
     case 'climb':
       if (before.probe !== null || !higher(top(before), before.rung)) {
         return { state: before, effects: [] };
@@ -300,6 +307,24 @@ function elapse(before: LadderState, timer: TimerName, at: number, rules: Rules)
     default:
       return never(timer);
   }
+}
+
+/**
+ * Asks, unless a question was asked a moment ago: on a link whose answers take longer than the interval, each
+ * would otherwise push out the one before, and none would ever arrive. One that stays out may be on a
+ * connection that died without a word, so it is asked again beside the first, on another.
+ */
+function poll(waiting: LadderState, at: number, rules: Rules): Step {
+  if (waiting.waitingSince !== null && at - waiting.waitingSince >= rules.answerMs) {
+    return miss(waiting, { type: 'unanswered', retryAfterMs: null, busy: false, at }, rules);
+  }
+  const before = { ...waiting, nextAt: null };
+  const asks =
+    before.askedAt === null ||
+    at - before.askedAt >= Math.min(rules.againMs * Math.max(1, before.unanswered), MOST_AGAIN_MS);
+  // The timer is set again at once: an answer that never comes must not end the asking.
+  const next: Effect = { do: 'set', timer: 'poll', ms: interval(before, rules) };
+  return { state: before, effects: asks ? [{ do: 'ask' }, next] : [next] };
 }
 
 function hide(state: LadderState, rules: Rules): Step {
@@ -320,7 +345,8 @@ function show(state: LadderState, at: number, rules: Rules): Step {
 
 /** Someone looks, or the network is back: whatever was being waited for is tried now. */
 function hurry(waiting: LadderState, at: number, rules: Rules): Step {
-  const before = { ...waiting, nextAt: null };
+  // The network may say that it is back before it is: what failed until now must not slow the next tries.
+  const before = { ...waiting, nextAt: null, unanswered: Math.min(waiting.unanswered, 1) };
   if (isLive(before)) return { state: before, effects: [{ do: 'ask' }] };
   if (before.phase === 'waiting' && before.rung !== 'poll') {
     const step = enter(before, before.rung, before.failures, at, rules);

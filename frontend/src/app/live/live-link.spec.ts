@@ -289,11 +289,65 @@ describe('LiveLink', () => {
       expect(source.asked).toBe(before + 1);
     });
 
-    it('goes on although an answer never comes', async () => {
-      start(['ws', 'sse']);
-      source.answer = new Promise<Asked>(() => undefined);
-      await wait(RULES.pollMs * 3);
-      expect(source.asked).toBeGreaterThanOrEqual(3);
+    it('leaves it alone while it falls from rung to rung, and asks for a person all the same', async () => {
+      await live();
+      source.answer = { type: 'unanswered', retryAfterMs: 20_000, busy: true };
+      for (let drop = 0; drop < 3; drop++) {
+        (drop < 2 ? ws : sse).last.drop();
+        await wait(FIRST_RETRY);
+      }
+      expect(source.asked).toBe(1);
+      link.push();
+      expect(source.asked).toBe(2);
+    });
+
+    describe('when an answer takes its time', () => {
+      let arrive: ((asked: Asked) => void)[];
+      beforeEach(async () => {
+        arrive = [];
+        start(['ws', 'sse']);
+        await wait(0);
+        source.ask = () => new Promise((resolve) => arrive.push(resolve));
+        await wait(RULES.pollMs);
+      });
+
+      it('waits for it, however much longer than the interval it takes', async () => {
+        await wait(RULES.againMs - 500);
+        expect(arrive).toHaveLength(1);
+        arrive[0]?.({ type: 'answered', ended: true });
+        await wait(0);
+        expect(link.state().phase).toBe('ended');
+      });
+
+      it('asks again beside it, since its connection may be dead, and takes either answer', async () => {
+        await wait(RULES.againMs + RULES.pollMs);
+        expect(arrive).toHaveLength(2);
+        arrive[0]?.({ type: 'answered' });
+        await wait(0);
+        expect(standing()).toBe('open poll');
+        arrive[1]?.({ type: 'answered', ended: true });
+        await wait(0);
+        expect(link.state().phase).toBe('ended');
+      });
+
+      it('takes no older answer after a newer one', async () => {
+        await wait(RULES.againMs + RULES.pollMs);
+        arrive[1]?.({ type: 'answered' });
+        await wait(0);
+        arrive[0]?.({ type: 'unanswered', retryAfterMs: null, busy: false });
+        await wait(0);
+        expect(link.state().unanswered).toBe(0);
+      });
+
+      it('counts it as unanswered after ten seconds, and asks on for ever, ever more rarely', async () => {
+        await wait(RULES.answerMs);
+        expect(link.state().unanswered).toBe(1);
+        await wait(600_000);
+        const before = arrive.length;
+        await wait(600_000);
+        expect(arrive.length - before).toBeGreaterThan(10);
+        expect(arrive.length - before).toBeLessThan(60);
+      });
     });
 
     it('asks less while hidden, and at once when shown', async () => {
@@ -481,6 +535,17 @@ describe('LiveLink', () => {
       page.tell('offline');
       page.tell('online');
       expect(ws.all).toHaveLength(2);
+    });
+
+    it('goes on trying quickly when the network says so a moment too soon', async () => {
+      source.answer = { type: 'unanswered', retryAfterMs: null, busy: false };
+      await fallToPolling();
+      await wait(120_000);
+      page.tell('online');
+      await wait(RULES.backoff.baseMs * 2);
+      source.answer = { type: 'answered' };
+      await wait(RULES.backoff.baseMs * 4);
+      expect(standing()).toBe('open poll');
     });
 
     it('climbs at once when the network is back', async () => {

@@ -49,13 +49,17 @@ export interface Surroundings {
   readonly off: readonly ('ws' | 'sse')[];
 }
 
+/** Questions on their way at once: a browser opens six connections to a server, and streams hold some. */
+const MOST_ASKED = 2;
+
 export class LiveLink {
   private readonly written: WritableSignal<LadderState>;
   /** Where the ladder stands. */
   readonly state: Signal<LadderState>;
   private readonly links = new Map<LinkName, Connection>();
   private readonly timers = new Map<TimerName, ReturnType<typeof setTimeout>>();
-  private asking: AbortController | null = null;
+  /** The questions on their way, oldest first. */
+  private asking: readonly AbortController[] = [];
   private deafen: (() => void) | null = null;
   private rules: Rules;
 
@@ -93,8 +97,7 @@ export class LiveLink {
       step.state.phase === 'refused' ||
       step.state.phase === 'idle'
     ) {
-      this.asking?.abort();
-      this.asking = null;
+      this.giveUp(this.asking);
     }
   }
 
@@ -169,12 +172,24 @@ export class LiveLink {
   }
 
   private async ask(): Promise<void> {
-    this.asking?.abort();
+    this.giveUp(this.asking.slice(0, -(MOST_ASKED - 1)));
     const mine = new AbortController();
-    this.asking = mine;
+    this.asking = [...this.asking, mine];
     const asked = await this.source.ask(mine.signal);
-    if (this.asking !== mine) return;
-    this.asking = null;
+    const at = this.asking.indexOf(mine);
+    if (at < 0) return;
+    // What was asked before this one can only bring older news.
+    this.giveUp(this.asking.slice(0, at));
+    this.asking = this.asking.filter((one) => one !== mine);
+    this.hearAnswer(asked);
+  }
+
+  private giveUp(questions: readonly AbortController[]): void {
+    this.asking = this.asking.filter((one) => !questions.includes(one));
+    for (const one of questions) one.abort();
+  }
+
+  private hearAnswer(asked: Asked): void {
     const at = this.around.now();
     if (asked.type === 'unanswered') {
       this.tell({ ...asked, at });

@@ -146,6 +146,7 @@ export class OperationsStore implements Source {
         // A place is reached when what was missed has been heard, not when it is promised.
         if (this.epoch !== frame.epoch) this.position = frame.position;
         this.epoch = frame.epoch;
+        if (this.thrown() !== null) void this.load();
         break;
       case 'ping':
         this.position = Math.max(this.position, frame.position);

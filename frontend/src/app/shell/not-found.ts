@@ -9,7 +9,7 @@ import { Router, RouterLink } from '@angular/router';
     <main class="empty">
       <h1 class="sr-only">Not found</h1>
       <div>
-        <h2>There is no such page</h2>
+        <h1>There is no such page</h1>
         <p>
           Nothing is at <span class="mono">{{ address }}</span>; it may have been mistyped.
         </p>

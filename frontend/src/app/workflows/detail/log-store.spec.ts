@@ -1,6 +1,6 @@
 /** The output of a workflow: every line once, whatever order the end and the answers come in. */
 import { TestBed } from '@angular/core/testing';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FETCH } from '../../api/api';
 import type { LogPage } from '../../api/contracts';
 import { LogStore } from './log-store';
@@ -27,7 +27,10 @@ describe('LogStore', () => {
           useValue: async (path: string) => {
             asked.push(path);
             if (held) await new Promise<void>((go) => release.push(go));
-            return new Response(JSON.stringify(pages.shift()));
+            const page = pages.shift();
+            return page === undefined
+              ? new Response('{}', { status: 503, headers: { 'Retry-After': '9' } })
+              : new Response(JSON.stringify(page));
           },
         },
       ],
@@ -81,5 +84,69 @@ describe('LogStore', () => {
     store.follow('w', visit);
     await settle();
     expect(store.left()).toBe(7);
+  });
+
+  describe('while it follows', () => {
+    const streams: FakeEvents[] = [];
+    class FakeEvents extends EventTarget {
+      onerror: (() => void) | null = null;
+      closed = false;
+      constructor() {
+        super();
+        streams.push(this);
+      }
+      close(): void {
+        this.closed = true;
+      }
+    }
+    const nothing: LogPage = { items: [], next_cursor: '1' };
+
+    beforeEach(() => {
+      streams.length = 0;
+      vi.stubGlobal('EventSource', FakeEvents);
+      vi.useFakeTimers();
+      pages = Array.from({ length: 100 }, () => nothing);
+    });
+    afterEach(() => {
+      vi.useRealTimers();
+      vi.unstubAllGlobals();
+    });
+
+    it('asks instead where something on the way holds the stream back, and tries it again later', async () => {
+      store.follow('w', visit);
+      await vi.advanceTimersByTimeAsync(5_000);
+      expect(streams.map((stream) => stream.closed)).toEqual([true]);
+      const before = asked.length;
+      await vi.advanceTimersByTimeAsync(20_000);
+      expect(asked.length - before).toBe(10);
+      expect(streams).toHaveLength(1);
+      await vi.advanceTimersByTimeAsync(45_000);
+      expect(streams).toHaveLength(2);
+    });
+
+    it('asks ever more rarely while nobody answers, and never sooner than the server wants', async () => {
+      pages = [];
+      store.follow('w', visit);
+      await vi.advanceTimersByTimeAsync(8_999);
+      expect(asked).toHaveLength(1);
+      await vi.advanceTimersByTimeAsync(600_000);
+      expect(asked.length).toBeGreaterThan(10);
+      expect(asked.length).toBeLessThan(45);
+      pages = Array.from({ length: 100 }, () => nothing);
+      await vi.advanceTimersByTimeAsync(30_000);
+      expect(store.error()).toBeNull();
+    });
+
+    it('counts silence of two and a half pings as lost', async () => {
+      store.follow('w', visit);
+      await vi.advanceTimersByTimeAsync(0);
+      streams[0]?.dispatchEvent(new Event('hello'));
+      await vi.advanceTimersByTimeAsync(37_000);
+      expect(streams[0]?.closed).toBe(false);
+      await vi.advanceTimersByTimeAsync(500);
+      expect(streams[0]?.closed).toBe(true);
+      await vi.advanceTimersByTimeAsync(2_000);
+      expect(streams).toHaveLength(2);
+    });
   });
 });

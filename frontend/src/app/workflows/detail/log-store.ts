@@ -1,16 +1,24 @@
 /**
  * The output of one workflow: loaded in pages, then followed.
  *
- * It follows over server-sent events and asks instead wherever they are off or break; after the end it
+ * It follows over server-sent events and asks instead wherever they are off, break or are held back; after the end it
  * asks once more, so that the last lines are here, and then never again.
  */
 import { Service, computed, inject, signal, type DestroyRef } from '@angular/core';
 import { Api } from '../../api/api';
+import { ApiError } from '../../api/api-error';
 import type { LogLine, Output } from '../../api/contracts';
+import { backoffMs } from '../../live/backoff';
 import { Settings } from '../../shared/settings';
 
 /** Messages of one question; each brings one line or more. */
 const PAGE = 1_000;
+/** A stream that has not said a word by then, in ms, is one that something on the way holds back. */
+const OPEN_MS = 5_000;
+/** How long, in ms, the log is asked for instead where a stream never spoke. */
+const REST_MS = 60_000;
+/** Longest wait, in ms, between two questions while nobody answers. */
+const CAP_MS = 30_000;
 /** Lines kept; older ones are left out and said so. */
 const MOST_LINES = 50_000;
 
@@ -44,6 +52,10 @@ export class LogStore {
   private cursor: string | null = null;
   private source: EventSource | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private silence: ReturnType<typeof setTimeout> | undefined;
+  private restUntil = 0;
+  /** Questions in a row that failed. */
+  private failures = 0;
   private visit = 0;
   private hasEnded = false;
   private asking = false;
@@ -96,13 +108,15 @@ export class LogStore {
         if (mine !== this.visit) return;
       } while (!final && last !== this.hasEnded);
       this.wrong.set(null);
+      this.failures = 0;
       if (final || last) this.over.set(true);
       else this.listen(mine);
     } catch (error) {
       if (mine !== this.visit) return;
       this.wrong.set(error);
       this.first.set(true);
-      if (!this.hasEnded) this.later(mine);
+      this.failures += 1;
+      if (!this.hasEnded) this.later(mine, retryAfterMs(error));
     } finally {
       if (mine === this.visit) this.asking = false;
     }
@@ -123,7 +137,8 @@ export class LogStore {
   }
 
   private listen(mine: number): void {
-    if (!this.settings.config().sse || !('EventSource' in globalThis)) {
+    const { sse, ping_s } = this.settings.config();
+    if (!sse || !('EventSource' in globalThis) || Date.now() < this.restUntil) {
       this.later(mine);
       return;
     }
@@ -136,20 +151,41 @@ export class LogStore {
       this.cursor = output.cursor;
       this.add(output.lines, output.dropped ?? 0);
     });
-    source.onerror = () => {
+    let spoke = false;
+    const lose = () => {
       source.close();
-      if (this.source === source) this.source = null;
+      if (this.source !== source) return;
+      this.hush();
+      if (!spoke) this.restUntil = Date.now() + REST_MS;
       if (mine === this.visit && !this.hasEnded) this.later(mine);
     };
+    const patience = (ms: number) => {
+      clearTimeout(this.silence);
+      this.silence = setTimeout(lose, ms);
+    };
+    for (const name of ['hello', 'ping', 'output']) {
+      source.addEventListener(name, () => {
+        spoke = true;
+        if (this.source === source) patience(ping_s * 2_500);
+      });
+    }
+    source.onerror = lose;
+    patience(OPEN_MS);
   }
 
-  private later(mine: number): void {
+  private later(mine: number, leastMs = 0): void {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => void this.catchUp(mine), this.settings.config().poll_s * 1000);
+    const pollMs = this.settings.config().poll_s * 1000;
+    const wait =
+      this.failures === 0
+        ? pollMs
+        : backoffMs(this.failures, { baseMs: 2 * pollMs, capMs: CAP_MS }, Math.random);
+    this.timer = setTimeout(() => void this.catchUp(mine), Math.max(wait, leastMs));
   }
 
   private hush(): void {
     clearTimeout(this.timer);
+    clearTimeout(this.silence);
     this.source?.close();
     this.source = null;
   }
@@ -171,4 +207,8 @@ function read(data: string): Output | null {
   } catch {
     return null;
   }
+}
+
+function retryAfterMs(error: unknown): number {
+  return error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
 }
