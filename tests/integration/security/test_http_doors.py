@@ -57,6 +57,7 @@ RULES: Final[Mapping[tuple[str, str], str]] = {
     ("GET", "/definitions"): VIEWERS,
     ("GET", "/executors"): VIEWERS,
     ("GET", "/summary"): VIEWERS,
+    ("GET", "/trends"): VIEWERS,
     ("GET", "/config"): VIEWERS,
     ("GET", "/metrics"): VIEWERS,
     ("GET", "/schema"): VIEWERS,
