@@ -100,7 +100,7 @@ def test_no_page_scrolls_sideways(
         assert app.overflow() <= 0, path
     app.open("workflows").should_be_linked_by("live")
     app.page.get_by_role("button", name=re.compile("^Start")).locator("visible=true").first.click()
-    expect(app.page.get_by_role("heading", name="Start a workflow")).to_be_visible()
+    expect(app.page.get_by_role("dialog").get_by_role("heading", name="Start")).to_be_visible()
     assert app.overflow() <= 0
     dialog = app.page.get_by_role("dialog").first.bounding_box()
     assert dialog is not None

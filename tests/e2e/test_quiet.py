@@ -106,7 +106,7 @@ def test_a_server_that_asks_for_time_gets_it(shared: Stage, proxy: Proxy, tab: T
     proxy.behave(Manners(refuses=STREAMS, answers={Kind.API: busy}))
     proxy.cut()
     app.should_be_linked_by("offline")
-    expect(app.page.get_by_role("alert").filter(has_text="Cannot reach the server")).to_be_visible()
+    expect(app.page.get_by_role("alert").filter(has_text="The server cannot tell")).to_be_visible()
     shared.until(lambda: len(refused()) >= 2, "the next question", 20.0)
     first, second = refused()[:2]
     proxy.behave()

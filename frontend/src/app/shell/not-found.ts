@@ -7,7 +7,6 @@ import { Router, RouterLink } from '@angular/router';
   imports: [RouterLink],
   template: `
     <main class="empty">
-      <h1 class="sr-only">Not found</h1>
       <div>
         <h1>There is no such page</h1>
         <p>

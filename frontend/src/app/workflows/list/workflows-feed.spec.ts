@@ -18,6 +18,8 @@ describe('WorkflowsFeed', () => {
   let feed: WorkflowsFeed;
   let end: () => void;
 
+  let down = false;
+
   const answer = (path: string) => {
     if (path.startsWith('/summary')) {
       return { statuses: { running: 2, success: 0 }, stale: 0, position: 10, executors: 1 };
@@ -38,6 +40,7 @@ describe('WorkflowsFeed', () => {
           provide: FETCH,
           useValue: (path: string) => {
             asked.push(path);
+            if (down) return Promise.reject(new TypeError('down'));
             return Promise.resolve(
               new Response(JSON.stringify(answer(path)), { headers: { ETag: 'W/"1"' } }),
             );
@@ -125,6 +128,17 @@ describe('WorkflowsFeed', () => {
     ws.last.say({ type: 'resync', reason: 'too_long_ago' });
     await frame();
     expect(asked.slice(before).some((path) => path.startsWith('/workflows'))).toBe(true);
+  });
+
+  it('shows the list once the server is there, where it was not when the page was opened', async () => {
+    down = true;
+    await feed.show(EVERYTHING);
+    expect(feed.phase()).toBe('failed');
+    down = false;
+    ws.last.say(hello({ recovered: true }));
+    await frame();
+    expect(feed.phase()).toBe('ready');
+    expect(feed.ids()).toEqual(['a', 'b']);
   });
 
   it('forgets everything of another log', async () => {

@@ -192,7 +192,8 @@ export class WorkflowsFeed implements Source {
     switch (frame.type) {
       case 'hello':
         if (this.epoch !== null && this.epoch !== frame.epoch) this.begin(frame.position);
-        else if (!frame.recovered) this.reload();
+        // A list that never came must still come, whatever the stream can make up for.
+        else if (!frame.recovered || this.state() === 'failed') this.reload();
         this.epoch = frame.epoch;
         break;
       case 'resync':
