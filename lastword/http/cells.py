@@ -13,7 +13,7 @@ from lastword.contracts.messages import ProgressMade
 from lastword.contracts.records import Entry
 from lastword.contracts.views import Heartbeat, Workflow, view
 from lastword.http.headers import COMMON_HEADERS
-from lastword.http.packets import Packet, encode
+from lastword.http.packets import Packet, encode, response_head
 
 __all__ = ["BASE_HEADERS", "BEFORE_END", "Cell", "Overlay", "Shown", "place_after", "tag_of"]
 
@@ -47,6 +47,9 @@ class Shown(NamedTuple):
     headers: list[tuple[bytes, bytes]]
     """Of the 200."""
     headers_304: list[tuple[bytes, bytes]]
+    head: bytes
+    """Status line and headers of the 200, but for those that the server adds itself."""
+    head_304: bytes
 
 
 def tag_of(epoch: str, entry: Entry, overlay: Overlay) -> str:
@@ -143,4 +146,6 @@ def _show(epoch: str, entry: Entry, overlay: Overlay) -> Shown:
         *BASE_HEADERS,
     ]
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *repeated]
-    return Shown(body, etag, modified, headers, repeated)
+    return Shown(
+        body, etag, modified, headers, repeated, response_head(200, headers), response_head(304, repeated)
+    )

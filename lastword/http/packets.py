@@ -4,9 +4,10 @@ A packet is one frame's JSON.  Its WebSocket frame and its server-sent event are
 of that kind needs them.  A burst is what one turn of the loop has for a client, joined to a single write.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from functools import cached_property
+from http import HTTPStatus
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -18,8 +19,10 @@ __all__ = [
     "Connection",
     "Message",
     "Packet",
+    "Responder",
     "Wire",
     "encode",
+    "response_head",
     "websocket_frame",
 ]
 
@@ -45,6 +48,14 @@ class Connection(Protocol):
         ...
 
 
+class Responder(Protocol):
+    """Our own server's side of a request, past ASGI."""
+
+    def answer(self, head: bytes, body: bytes) -> bool:
+        """Write a whole response (see `response_head`); False, with nothing written, if it cannot."""
+        ...
+
+
 class Wire(Enum):
     """How a client is reached."""
 
@@ -55,6 +66,12 @@ class Wire(Enum):
 def encode(value: object) -> bytes:
     """Return compact JSON on one line."""
     return _encoder.encode(value)
+
+
+def response_head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return a response's status line and headers, without the empty line: the server has more to add."""
+    lines = [b"HTTP/1.1 %d %b\r\n" % (status, HTTPStatus(status).phrase.encode())]
+    return b"".join([*lines, *(b"%b: %b\r\n" % header for header in headers)])
 
 
 def websocket_frame(payload: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """The endpoints of workflows, asked as a program asks them."""
 
 import asyncio
+import re
 from typing import Any
 
 import httpx
@@ -237,6 +238,21 @@ async def test_a_broken_feed_makes_every_read_ask_the_leader(edge: Edge) -> None
     problem(response, 503, "unavailable")
     assert "3" == response.headers["retry-after"]
     problem(await edge.client.post("/workflows", json=GOOD), 503, "unavailable")
+
+
+async def test_questions_that_wait_behind_one_another_are_answered_in_their_order(edge: Edge) -> None:
+    """Pipelined, in one packet, by the fast lane and by the long way in turns; the last one ends it."""
+    edge.world.run("w-1")
+    paths = ["/workflows/w-1", "/workflows/w-1?after=0", "/workflows/nowhere", "/workflows/w-1"]
+    asked = "".join(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n" for path in paths)
+    last = "GET /workflows/w-1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(edge.url.rpartition(":")[2]))
+    writer.write((asked + last).encode())
+    told = (await asyncio.wait_for(reader.read(), 10)).decode()
+    writer.close()
+    assert ["200", "200", "404", "200", "200"] == re.findall(r"HTTP/1\.1 (\d+)", told)
+    assert 4 == told.count('"isTerminal":false')
+    assert 1 == told.lower().count("connection: close")
 
 
 async def test_the_fast_lane_says_what_the_long_way_says(edge: Edge) -> None:
