@@ -133,7 +133,7 @@ def command(verb: str) -> str:
     return f"lastword.command.{_token(verb)}"
 
 
-def executor(executor_name: str) -> str:
+def executor(executor_name: str | None = None) -> str:
     """Where an executor answers whether it still runs a lease."""
     return f"lastword.executor.{_token(executor_name)}"
 

@@ -18,6 +18,7 @@ from lastword.http.access import Access, Role, is_loopback
 from lastword.http.conditional import is_fresh
 from lastword.http.hub import Hub
 from lastword.http.live import CLOSE_CODES, RAW_SEND, close, deny
+from lastword.http.methods import STREAMS
 from lastword.http.metrics import OTHER, EdgeMetrics
 from lastword.http.problems import Refusal, refuse
 from lastword.http.settings import HttpSettings
@@ -29,7 +30,6 @@ Receive = Any
 Send = Any
 ONE: Final = "/workflows/"
 SOCKETS: Final = "/ws/"
-STREAMS: Final = (SOCKETS, "/events/")
 HEEDED: Final = frozenset({b"host", b"origin", b"authorization", b"cookie"})
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -199,7 +199,10 @@ class Gate:
         shared = (
             (b"access-control-allow-origin", origin),
             (b"access-control-allow-credentials", b"true"),
-            (b"access-control-expose-headers", b"ETag, Location, Lastword-Position, Retry-After"),
+            (
+                b"access-control-expose-headers",
+                b"ETag, Location, Lastword-Position, Idempotent-Replayed, Retry-After, Allow",
+            ),
         )
 
         async def sharing(message: Any) -> None:
@@ -218,7 +221,10 @@ def _known_method(method: str) -> str:
 async def _preflight(send: Send) -> None:
     headers = [
         (b"access-control-allow-methods", b"GET, HEAD, POST, DELETE, OPTIONS"),
-        (b"access-control-allow-headers", b"Authorization, Content-Type, Idempotency-Key, If-None-Match"),
+        (
+            b"access-control-allow-headers",
+            b"Authorization, Content-Type, Idempotency-Key, If-None-Match, Lastword-Position",
+        ),
         (b"access-control-max-age", b"600"),
         (b"vary", b"Origin"),
     ]

@@ -6,12 +6,14 @@ the same, a little slower.
 
 import asyncio
 import socket
+from http import HTTPStatus
 from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from lastword.http.packets import EXTENSION
+from lastword.http.packets import EXTENSION, encode
+from lastword.http.problems import PROBLEM_JSON, ProblemBody, headers_of, refuse
 
 __all__ = ["EdgeHttp", "EdgeWebSocket"]
 
@@ -37,6 +39,29 @@ class EdgeWebSocket(WebSocketsSansIOProtocol):
         scope = cast("dict[str, Any] | None", getattr(self, "scope", None))
         if scope is not None:  # None where the handshake was refused
             scope["extensions"][EXTENSION] = self
+
+    def handle_cont(self, event: Any) -> None:
+        """Join a fragment to those before, since any number of them may be empty or nearly so."""
+        first = cast("bytes | bytearray", self.frames[0])
+        joined = first if isinstance(first, bytearray) else bytearray(first)
+        joined += event.data
+        self.frames = [cast("bytes", joined)]
+        if event.fin:
+            self.send_receive_event_to_app()
+
+    def handle_ping(self) -> None:
+        """Answer, unless the client does not read: what it does not take must not pile up here."""
+        pong = b"".join(self.conn.data_to_send())
+        if self.writable.is_set():
+            self.transport.write(pong)
+
+    def handle_parser_exception(self) -> None:
+        """Say why the connection ends: by a close code, or, while it is still a handshake, by a problem."""
+        if self.handshake_initiated:
+            super().handle_parser_exception()
+        else:
+            self.transport.write(_bare(refuse("bad_request", str(self.conn.parser_exc)).body))
+            self.transport.close()
 
     def offer(self, data: bytes) -> bool:
         """Write whole frames, unless the client is gone or does not read."""
@@ -96,7 +121,7 @@ class EdgeHttp(HttpToolsProtocol):
         if self._in_headers:
             self._header_bytes += len(data)
             if self._header_bytes > MAX_HEADER_BYTES:
-                self._refuse(b"431 Request Header Fields Too Large")
+                self._refuse("headers_too_large")
 
     def on_message_begin(self) -> None:
         """Say that the rest of the request must come soon."""
@@ -125,13 +150,17 @@ class EdgeHttp(HttpToolsProtocol):
         """Hand the connection over, unless the WebSocket library would choke on the handshake's length."""
         self._stop_waiting()
         if len(self.url) > MAX_LINE_BYTES:
-            self._refuse(b"414 URI Too Long")
+            self._refuse("uri_too_long")
         elif len(self.headers) > MAX_HEADERS or any(
             len(name) + len(value) > MAX_LINE_BYTES for name, value in self.headers
         ):
-            self._refuse(b"431 Request Header Fields Too Large")
+            self._refuse("headers_too_large")
         else:
             super().handle_websocket_upgrade()
+
+    def send_400_response(self, msg: str) -> None:
+        """Say as a problem that what came is not HTTP."""
+        self._refuse("bad_request", msg)
 
     def _expect_request(self) -> None:
         self._deadline = self.loop.call_later(HEADERS_S, self._too_slow)
@@ -143,17 +172,36 @@ class EdgeHttp(HttpToolsProtocol):
 
     def _too_slow(self) -> None:
         if not self.transport.is_closing():
-            cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first request
-            if cycle is None or cycle.response_complete:
-                self._refuse(b"408 Request Timeout")
-            else:
-                self.transport.close()
+            self._refuse("request_timeout")
 
-    def _refuse(self, status: bytes) -> None:
-        """End the connection with a bare answer: there is no whole request that could be routed."""
+    def _refuse(self, code: str, detail: str = "") -> None:
+        """End the connection with a problem: there is no whole request that could be routed.
+
+        Where an earlier answer is still to come, nothing may stand in its place, and the end says it all.
+        """
         self._in_headers = False
-        self.transport.write(b"HTTP/1.1 %b\r\nconnection: close\r\ncontent-length: 0\r\n\r\n" % status)
+        cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first request
+        if cycle is None or cycle.response_complete or self._is_partial(cycle):
+            self.transport.write(_bare(refuse(code, detail).body))
         self.transport.close()
+
+    def _is_partial(self, cycle: RequestResponseCycle) -> bool:
+        """Tell whether a request that is not whole is the only one that waits for an answer."""
+        return cycle.more_body and not cycle.response_started and not self.pipeline
+
+
+def _bare(body: ProblemBody) -> bytes:
+    """Return a whole response that carries a problem and ends the connection."""
+    payload = encode(body)
+    headers = {
+        **headers_of(body),
+        "content-type": PROBLEM_JSON,
+        "content-length": str(len(payload)),
+        "connection": "close",
+    }
+    lines = [f"HTTP/1.1 {body.status} {HTTPStatus(body.status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + payload
 
 
 def _tune(transport: asyncio.BaseTransport) -> None:

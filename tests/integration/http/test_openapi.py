@@ -91,6 +91,8 @@ async def test_every_problem_is_documented_where_it_happens(edge: Edge) -> None:
         "upgrade_required",
         "app_not_built",
         "request_timeout",
+        "uri_too_long",
+        "headers_too_large",
     }
     assert set(CODES) - elsewhere == documented & set(CODES)
 
