@@ -7,7 +7,7 @@ that performs it: `send` is that role's sending.  The edge's side of the live st
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from lastword.contracts.frames import Frame, Rejected
 from lastword.contracts.traffic import TRAFFIC, Traffic
@@ -86,7 +86,7 @@ def asyncapi_document(*, version: str) -> dict[str, Any]:
         "operations": operations,
         "components": {
             "messages": messages,
-            "schemas": components([*shapes, ClientMessage, Frame], sent=[Frame]),
+            "schemas": _undiscriminated(components([*shapes, ClientMessage, Frame], sent=[Frame])),
         },
     }
 
@@ -198,6 +198,18 @@ def _message(shape: Any, name: str) -> dict[str, Any]:
         "contentType": JSON,
         "payload": _ref("components/schemas", shape.__name__),
     }
+
+
+def _undiscriminated(schema: Any) -> Any:
+    """Return a schema without OpenAPI's discriminators, which AsyncAPI spells otherwise: tags tell all."""
+    match schema:
+        case dict():
+            members = cast("dict[str, Any]", schema)
+            return {key: _undiscriminated(value) for key, value in members.items() if key != "discriminator"}
+        case [*items]:
+            return [_undiscriminated(item) for item in items]
+        case _:
+            return schema
 
 
 def _frame_key(kind: Any) -> str:
