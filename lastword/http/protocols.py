@@ -11,22 +11,28 @@ from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import State
 
 from lastword.http.packets import EXTENSION, encode
 from lastword.http.problems import PROBLEM_JSON, ProblemBody, headers_of, refuse
 
-__all__ = ["EdgeHttp", "EdgeWebSocket"]
+__all__ = ["IDLE_FRAMES", "EdgeHttp", "EdgeWebSocket"]
 
 ABORT_S: Final = 1.0  # how long an evicted client may take to read its close frame
 HEADERS_S: Final = 10.0  # how long a request's headers and body may take to come
 MAX_HEADER_BYTES: Final = 65_536  # of one request
 MAX_LINE_BYTES: Final = 8_000  # of a handshake; the WebSocket library takes lines of 8,192
 MAX_HEADERS: Final = 100  # of a handshake; the WebSocket library takes 128
+IDLE_FRAMES: Final = 1_000  # pings, pongs and fragments that a client may send in a second
+SLICE: Final = 4_096  # bytes of frames that are read at once
 UNACKED_MS: Final = 30_000  # after which the kernel gives up on a peer that acknowledges nothing
 
 
 class EdgeWebSocket(WebSocketsSansIOProtocol):
-    """Takes whole frames, written as they are."""
+    """Takes whole frames, written as they are, and no floods."""
+
+    _idle_since = 0.0
+    _idle_frames = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Set the socket up."""
@@ -40,8 +46,16 @@ class EdgeWebSocket(WebSocketsSansIOProtocol):
         if scope is not None:  # None where the handshake was refused
             scope["extensions"][EXTENSION] = self
 
+    def data_received(self, data: bytes) -> None:
+        """Read frames, a few at a time: one packet can hold some ten thousand that say nothing."""
+        for start in range(0, len(data), SLICE):
+            if not self.transport.is_closing():
+                super().data_received(data[start : start + SLICE])
+
     def handle_cont(self, event: Any) -> None:
         """Join a fragment to those before, since any number of them may be empty or nearly so."""
+        if not self._is_tolerable():
+            return
         first = cast("bytes | bytearray", self.frames[0])
         joined = first if isinstance(first, bytearray) else bytearray(first)
         joined += event.data
@@ -49,11 +63,40 @@ class EdgeWebSocket(WebSocketsSansIOProtocol):
         if event.fin:
             self.send_receive_event_to_app()
 
+    def send_receive_event_to_app(self) -> None:
+        """Hand a whole message on; text that is no text is the client's fault, and no error to log."""
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                self.frames = []
+                if self.conn.state is State.OPEN:  # else the client's own close was behind it
+                    self.conn.send_close(1007)
+                    self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
+
     def handle_ping(self) -> None:
         """Answer, unless the client does not read: what it does not take must not pile up here."""
         pong = b"".join(self.conn.data_to_send())
-        if self.writable.is_set():
+        if self._is_tolerable() and self.writable.is_set():
             self.transport.write(pong)
+
+    def handle_pong(self, event: Any) -> None:
+        """Take in an answer that nothing asked for."""
+        if self._is_tolerable():
+            super().handle_pong(event)
+
+    def _is_tolerable(self) -> bool:
+        """Count a frame that is no message; a client that sends nothing else is closed with 1008."""
+        now = self.loop.time()
+        if now - self._idle_since > 1.0:
+            self._idle_since, self._idle_frames = now, 0
+        self._idle_frames += 1
+        if self._idle_frames > IDLE_FRAMES and self.conn.state is State.OPEN:
+            self.conn.send_close(1008, "too many frames that say nothing")
+            self.handle_parser_exception()
+        return self._idle_frames <= IDLE_FRAMES
 
     def handle_parser_exception(self) -> None:
         """Say why the connection ends: by a close code, or, while it is still a handshake, by a problem."""
