@@ -177,6 +177,9 @@ class EdgeHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Offer the extension."""
         self._in_headers = False
+        if self._is_upgrade_with_body():  # which the parser reads, and then waits for ever
+            self._refuse("bad_request", "A WebSocket's handshake has no body.")
+            return
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before:
@@ -192,6 +195,8 @@ class EdgeHttp(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over, unless the WebSocket library would choke on the handshake's length."""
         self._stop_waiting()
+        if self.transport.is_closing():  # it was refused already
+            return
         if len(self.url) > MAX_LINE_BYTES:
             self._refuse("uri_too_long")
         elif len(self.headers) > MAX_HEADERS or any(
@@ -227,6 +232,12 @@ class EdgeHttp(HttpToolsProtocol):
         if cycle is None or cycle.response_complete or self._is_partial(cycle):
             self.transport.write(_bare(refuse(code, detail).body))
         self.transport.close()
+
+    def _is_upgrade_with_body(self) -> bool:
+        return self.parser.should_upgrade() and any(
+            name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+            for name, value in self.headers
+        )
 
     def _is_partial(self, cycle: RequestResponseCycle) -> bool:
         """Tell whether a request that is not whole is the only one that waits for an answer."""

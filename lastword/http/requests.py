@@ -128,7 +128,7 @@ class StreamQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Parameters of a stream of many workflows: either `ids`, or a filter."""
 
     ids: Annotated[
-        tuple[Annotated[str, Meta(extra_json_schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"})], ...] | None,
+        tuple[Annotated[str, Meta(extra_json_schema={"pattern": "^[A-Za-z0-9_-]{0,64}$"})], ...] | None,
         Meta(description="The workflows; repeated, or separated by commas. Excludes a filter."),
     ] = None
     status: Annotated[tuple[Status, ...], Meta(description="Filter: only these statuses.")] = ()

@@ -133,7 +133,8 @@ class WorkflowRoutes:
 
     async def read(self, request: Asked, workflow_id: FromPath[str]) -> Response[bytes]:
         """Return one workflow."""
-        named = request.headers.get("lastword-position") or read_query(request, AfterQuery).after
+        query = read_query(request, AfterQuery)
+        named = request.headers.get("lastword-position") or query.after
         cell = await self._reader.require(workflow_id, at_least(self._hub, named))
         return workflow_answer(request, self._hub, cell)
 

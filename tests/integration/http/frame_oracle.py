@@ -72,13 +72,11 @@ def _read_frame(
     """Read one frame; return the message that is under way after it."""
     first, second = source.take(2)
     opcode, fin, size = first & 0x0F, bool(first & 0x80), second & 0x7F
-    if first & 0x70 or opcode not in OPCODES or not second & 0x80:
-        reading.closes = {1002}
-        return None
     if size > CONTROL_LIMIT:
         size = int.from_bytes(source.take(2 if size == 126 else 8), "big")
     too_large = size > limit - (len(begun[1]) if begun is not None else 0)
-    improper = opcode >= CLOSE and (size > CONTROL_LIMIT or not fin)
+    improper = bool(first & 0x70) or opcode not in OPCODES or not second & 0x80
+    improper |= opcode >= CLOSE and (size > CONTROL_LIMIT or not fin)
     if too_large and (improper or opcode < CLOSE):  # whichever is looked at first
         reading.closes = {1002, 1009} if improper else {1009}
         return None
@@ -95,7 +93,9 @@ def _read_frame(
         return begun
     if begun[0] == TEXT and not _is_utf8(begun[1]):
         # The text may be looked at only after the frames behind it, which came in the same packet.
-        reading.closes = {1007} | read_frames(source.rest, limit).closes
+        behind = read_frames(source.rest, limit)
+        reading.pings += behind.pings
+        reading.closes = {1007} | behind.closes | ({1002, 1009} if behind.missing else set())
     else:
         reading.messages.append(begun)
     return None
@@ -105,16 +105,16 @@ def _read_control(opcode: int, payload: bytes, reading: Reading) -> None:
     if opcode == PING:
         reading.pings.append(payload)
     elif opcode == CLOSE:
-        reading.closes = {_close_code(payload)}
+        reading.closes = _close_codes(payload)
 
 
-def _close_code(payload: bytes) -> int:
-    """Return the code with which a close frame is answered."""
+def _close_codes(payload: bytes) -> set[int]:
+    """Return the codes with which a close frame may be answered."""
     if not payload:
-        return 1005  # none, which is answered with none
-    if len(payload) == 1 or int.from_bytes(payload[:2], "big") not in CLOSE_CODES:
-        return 1002
-    return int.from_bytes(payload[:2], "big") if _is_utf8(payload[2:]) else 1007
+        return {1005}  # none, which is answered with none
+    code = int.from_bytes(payload[:2], "big")
+    wrong: set[int] = set() if len(payload) > 1 and code in CLOSE_CODES else {1002}
+    return (wrong if _is_utf8(payload[2:]) else wrong | {1007}) or {code}
 
 
 def _is_utf8(payload: bytes) -> bool:

@@ -124,7 +124,7 @@ class RawSocket:
             "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
         )
         while b"\r\n\r\n" not in self._unread:
-            self._receive()
+            assert self._receive(), "the connection has ended in the handshake"
         head, _, self._unread = self._unread.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101"), head
 
