@@ -116,14 +116,22 @@ def bystander(ground: Ground) -> Iterator[Bystander]:
     assert [] == ground.complaints
 
 
+def close_frame(code: int, reason: bytes) -> bytes:
+    """Return a frame that closes the connection, with a code that may or may not be sent."""
+    return client_frame(code.to_bytes(2, "big") + reason, 8)
+
+
 bad_ids = st.sampled_from(["", "a\n", "a b", "a.b", "*", ">", "\0", "ä", "x" * 65, "x" * 1_500, "../w-1"])
 ids = st.lists(st.sampled_from([*SHOWN, "nobody", "w_9"]) | bad_ids | st.text(max_size=8), max_size=7)
-scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10)
-values = st.recursive(
+scalars: st.SearchStrategy[Any] = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10)
+)
+values: st.SearchStrategy[Any] = st.recursive(
     scalars,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
 )
-shaped = st.one_of(
+kinds: st.SearchStrategy[Any] = st.sampled_from(["subscribe", "filter", "ping", "hello", "dance"]) | scalars
+shaped: st.SearchStrategy[Any] = st.one_of(
     st.fixed_dictionaries({"type": st.sampled_from(["subscribe", "unsubscribe"]), "ids": ids}),
     st.fixed_dictionaries({"type": st.just("ping")}),
     st.fixed_dictionaries(
@@ -137,7 +145,7 @@ shaped = st.one_of(
         },
     ),
     st.fixed_dictionaries(
-        {"type": st.sampled_from(["subscribe", "filter", "ping", "hello", "dance"]) | scalars},
+        {"type": kinds},
         optional={"ids": values, "status": values, "more": values},
     ),
     values,
@@ -178,7 +186,7 @@ frames = st.one_of(
     ),
     st.binary(min_size=2, max_size=40),
     st.builds(
-        lambda code, reason: client_frame(code.to_bytes(2, "big") + reason, 8),
+        close_frame,
         st.sampled_from([0, 999, 1000, 1001, 1004, 1005, 1006, 1007, 1011, 2999, 3000, 4999, 5000, 65_535]),
         st.binary(max_size=10),
     ),

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import httpx
@@ -21,7 +22,7 @@ def test_one_key_is_one_workflow_however_many_ask_at_once(shared: System) -> Non
     """Twenty requests at the same time: one 201, nineteen 200 that say so, one workflow in the list."""
     body = ADD | {"title": "asked for at once"}
     with ThreadPoolExecutor(20) as clients:
-        answers = list(clients.map(lambda _: start(shared, "at-once", body), range(20)))
+        answers = list(clients.map(partial(start, shared, "at-once"), [body] * 20))
     assert {201: 1, 200: 19} == Counter(answer.status_code for answer in answers)
     assert 1 == len({answer.json()["id"] for answer in answers})
     for answer in answers:
@@ -59,7 +60,7 @@ def test_two_requests_that_race_for_a_key_leave_one_winner(shared: System) -> No
     """Ten with one body and ten with another: one body wins, and everyone who sent the other is refused."""
     bodies = [ADD | {"inputs": {"a": number % 2}} for number in range(20)]
     with ThreadPoolExecutor(20) as clients:
-        answers = list(clients.map(lambda body: start(shared, "race", body), bodies))
+        answers = list(clients.map(partial(start, shared, "race"), bodies))
     assert {201: 1, 200: 9, 409: 10} == Counter(answer.status_code for answer in answers)
     winner = next(answer.json() for answer in answers if answer.status_code == 201)
     for body, answer in zip(bodies, answers, strict=True):
