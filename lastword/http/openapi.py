@@ -142,6 +142,9 @@ def _responses(operation: Operation, by_id: dict[str, Operation]) -> dict[str, A
         }
     for status, codes in _by_status(operation.problems).items():
         responses[str(status)] = _problem(status, codes)
+    if operation.is_recorded:
+        for response in responses.values():
+            response["headers"] = response.get("headers", {}) | _headers(["X-Request-Id"])
     return dict(sorted(responses.items()))
 
 

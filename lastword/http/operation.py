@@ -76,6 +76,11 @@ class Operation:
         """Whether a client that has the present state is answered with 304."""
         return "If-None-Match" in self.heeds
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether it may change something, and so is in the audit trail by the request's name."""
+        return self.method != "GET"
+
     def serve(self, handler: Callable[..., Any]) -> HTTPRouteHandler:
         """Return the route that answers by `handler`."""
         return HTTPRouteHandler(self.path, http_method=self.method, name=self.id)(handler)

@@ -29,6 +29,10 @@ REQUEST_HEADERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         "The id of the last event that the client has, as `EventSource` sends it. Garbage is passed over.",
         {"type": "string"},
     ),
+    "X-Request-Id": (
+        "The request's name in the log: 1 to 64 of `A-Za-z0-9._-`. Garbage is passed over.",
+        {"type": "string"},
+    ),
 }
 ANSWER_HEADERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "ETag": ("Weak; changes with what is shown.", {"type": "string", "pattern": '^(W/)?"[^"]*"$'}),
@@ -44,6 +48,10 @@ ANSWER_HEADERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "Location": ("The workflow.", {"type": "string", "format": "uri-reference"}),
     "Retry-After": ("Seconds after which to ask again.", {"type": "integer", "minimum": 0}),
     "WWW-Authenticate": ("`Bearer`.", {"type": "string"}),
+    "X-Request-Id": (
+        "The name by which the log has the request: the caller's own, or a new one.",
+        {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+    ),
 }
 
 
@@ -62,7 +70,7 @@ def parameters(operation: Operation, path: str) -> list[dict[str, Any]]:
     ]
     if operation.query is not None:
         found += _query(operation.query)
-    for name in operation.heeds:
+    for name in (*operation.heeds, "X-Request-Id") if operation.is_recorded else operation.heeds:
         description, schema = REQUEST_HEADERS[name]
         found.append(
             {"name": name, "in": "header", "required": False, "description": description, "schema": schema}

@@ -48,7 +48,7 @@ def test_what_is_served_is_what_is_committed(guarded: System) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(0 if SEARCHES else 240)  # it ends by the number of its requests
 def test_no_request_gets_an_answer_that_is_not_described(guarded: System, tmp_path: Path) -> None:
-    """Neither a good one nor a bad one, alone or after others; and none gets through without credentials."""
+    """Neither a good one nor a bad one, alone or after others."""
     ended = guarded.begin("add", a=1)
     guarded.await_end(ended)
     document = tmp_path / "openapi.json"

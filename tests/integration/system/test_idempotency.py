@@ -80,6 +80,19 @@ def test_a_key_belongs_to_a_caller_and_a_definition(shared: System) -> None:
     assert [201, 200] == [answer.status_code for answer in retried]
     assert 1 == len({answer.json()["id"] for answer in retried})
     assert ended["id"] == retried[0].json()["retry_of"]
+    for used in ("shared-key", "retry-key"):  # a start is no retry, and a retry no start
+        refused = start(shared, used, *(({}, path) if used == "shared-key" else (ADD,)))
+        assert (409, "idempotency_conflict") == (refused.status_code, refused.json()["code"])
+
+
+def test_a_request_that_was_refused_has_used_up_no_key(shared: System) -> None:
+    """What could not be begun can be mended and sent again; the order of its fields says nothing."""
+    refused = start(shared, "mended", {"definition": "add", "inputs": {"a": "one"}})
+    assert (422, "invalid_inputs") == (refused.status_code, refused.json()["code"])
+    first = start(shared, "mended", {"definition": "add", "inputs": {"a": 1, "b": 2}})
+    again = start(shared, "mended", {"inputs": {"b": 2, "a": 1}, "definition": "add"})
+    assert (201, 200) == (first.status_code, again.status_code)
+    assert first.json()["id"] == again.json()["id"]
 
 
 @pytest.mark.parametrize("key", ["x" * 256, "\xe9", "tab\there"], ids=["long", "not-ascii", "tab"])
