@@ -177,8 +177,8 @@ class EdgeHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Offer the extension."""
         self._in_headers = False
-        if self._is_handshake_with_body():  # which the parser reads, and then waits for ever
-            self._refuse("bad_request", "A WebSocket's handshake has no body.")
+        if self._is_upgrade_with_body():  # of which the parser would lose the body
+            self._refuse("bad_request", "A request with `Upgrade` takes no body: leave one of them out.")
             return
         before = self.cycle
         super().on_headers_complete()
@@ -233,10 +233,9 @@ class EdgeHttp(HttpToolsProtocol):
             self.transport.write(_bare(refuse(code, detail).body))
         self.transport.close()
 
-    def _is_handshake_with_body(self) -> bool:
-        """Tell whether a body follows a WebSocket's handshake; to other upgrades nobody listens."""
+    def _is_upgrade_with_body(self) -> bool:
         parser = cast("Any", self.parser)  # None only once the connection has ended
-        return (parser.should_upgrade() and self._should_upgrade()) and any(
+        return parser.should_upgrade() and any(
             name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
             for name, value in self.headers
         )
