@@ -148,9 +148,11 @@ class System:
         token = self.environ.get("LASTWORD_HTTP__TOKEN")
         return {"Authorization": f"Bearer {token}"} if token else {}
 
-    def get(self, path: str, **rest: Any) -> httpx.Response:
-        """Ask the edge."""
-        return httpx.get(f"{self.url}{path}", timeout=5.0, headers=self.headers, **rest)
+    def get(self, path: str, *, headers: Mapping[str, str] | None = None, **rest: Any) -> httpx.Response:
+        """Ask the edge; `headers` come on top of those that it wants anyway."""
+        return httpx.get(
+            f"{self.url}{path}", timeout=5.0, headers={**self.headers, **(headers or {})}, **rest
+        )
 
     def begin(self, definition: str, **inputs: Any) -> str:
         """Start a workflow; return its id."""
