@@ -93,6 +93,11 @@ e2e: $(READY) $(UI) ## Drive the whole system with a real browser
 	tools/chromium.sh
 	$(BIN)/python -m pytest tests/e2e
 
+.PHONY: search
+search: $(READY) $(UI) ## Look for requests, messages and frames that break the edge, with new examples (about 20 min)
+	HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest --timeout 0 tests/integration/http/test_frame_fuzz.py \
+		tests/integration/http/test_request_fuzz.py tests/integration/system/test_description.py
+
 .PHONY: model
 model: $(READY) ## Visit every state of the model in Promela, and hunt the faults planted in it
 	$(BIN)/python -m tests.model.report

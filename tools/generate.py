@@ -1,44 +1,36 @@
-"""Write what is derived from the contracts: the JSON Schema, the diagram of statuses, the types, the model.
+"""Write what is derived from the contracts: schemas, OpenAPI, AsyncAPI, diagrams, tables, types, the model.
 
 `python -m tools.generate` writes the files; `--check` writes nothing and fails, naming the stale ones.  All
 are committed, so that a change of a contract shows in a review what it does to others.
 """
 
 import argparse
-import ast
-import inspect
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from msgspec import Struct
-
+from lastword import __version__
 from lastword.cli.reference import cli_page
-from lastword.contracts import events, frames, messages, records, views
 from lastword.contracts.moves import EVENTS, MOVES, Moves
 from lastword.contracts.schemas import json_schema
 from lastword.contracts.statuses import Status
+from lastword.contracts.traffic import TRAFFIC
+from lastword.http.asyncapi import asyncapi_document
+from lastword.http.endpoints import OPERATIONS
+from lastword.http.openapi import openapi_document
 from lastword.telemetry.reference import metrics_page
 from tools import generate_promela, generate_typescript, permissions_reference, settings_reference
 
-__all__ = ["FILES", "main", "render_diagram", "render_schema", "splice", "stale"]
+__all__ = ["FILES", "main", "render_diagram", "render_schema", "render_subjects", "splice", "stale"]
 
 ROOT: Final = Path(__file__).parent.parent
-BEGIN, END = "<!-- printed from MOVES: begin -->", "<!-- printed from MOVES: end -->"
 
 
 def render_schema() -> str:
     """Return the JSON Schema of every message, with the docstring of each field as its description."""
-    document = json_schema()
-    for name, text in _field_docstrings():
-        struct, _, field = name.partition(".")
-        properties: dict[str, Any] = document["$defs"].get(struct, {}).get("properties", {})
-        if field in properties:
-            of_type = properties[field].get("description", "")
-            properties[field]["description"] = f"{text} {of_type}".rstrip()
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return _pretty(json_schema())
 
 
 def render_diagram(moves: Moves = MOVES) -> str:
@@ -53,20 +45,54 @@ def render_diagram(moves: Moves = MOVES) -> str:
     return "\n".join([*lines, "```"])
 
 
-def splice(text: str, content: str) -> str:
-    """Return `text` with `content` between the markers; raise `ValueError` where they are not, once each."""
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise ValueError(f"expected one {BEGIN!r} and one {END!r}")
-    before, _, rest = text.partition(BEGIN)
-    return f"{before}{BEGIN}\n{content}\n{END}{rest.partition(END)[2]}"
+def render_subjects() -> str:
+    """Return the table of subjects."""
+    rows = ["| subject | stream | who sends | who receives | what for |", "|---|---|---|---|---|"]
+    for row in TRAFFIC:
+        subject = row.subject.replace("*", f"<{row.parameter}>")
+        stream = f"`{row.stream}`" if row.stream else "request and reply" if row.answer else "none"
+        roles = (", ".join(row.senders), ", ".join(row.receivers))
+        rows.append(f"| {' | '.join((f'`{subject}`', stream, *roles, row.summary))} |")
+    return "\n".join(rows)
+
+
+def splice(text: str, content: str, table: str) -> str:
+    """Return `text` with `content` between a table's markers.
+
+    Raises `ValueError` where they are not there once each.
+    """
+    begin, end = (f"<!-- printed from {table}: {place} -->" for place in ("begin", "end"))
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise ValueError(f"expected one {begin!r} and one {end!r}")
+    before, _, rest = text.partition(begin)
+    return f"{before}{begin}\n{content}\n{end}{rest.partition(end)[2]}"
+
+
+def _pretty(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def _statuses_page(path: Path = ROOT / "docs" / "explanation" / "statuses.md") -> str:
-    return splice(path.read_text("utf-8"), render_diagram())
+    return splice(path.read_text("utf-8"), render_diagram(), "MOVES")
+
+
+def _subjects_page(path: Path = ROOT / "docs" / "reference" / "nats.md") -> str:
+    return splice(path.read_text("utf-8"), render_subjects(), "TRAFFIC")
+
+
+def _openapi() -> str:
+    return _pretty(openapi_document(OPERATIONS, version=__version__))
+
+
+def _asyncapi() -> str:
+    return _pretty(asyncapi_document(version=__version__))
 
 
 FILES: Final[Mapping[Path, Callable[[], str]]] = {
     ROOT / "docs" / "reference" / "messages.schema.json": render_schema,
+    ROOT / "docs" / "reference" / "openapi.json": _openapi,
+    ROOT / "docs" / "reference" / "asyncapi.json": _asyncapi,
+    ROOT / "docs" / "reference" / "nats.md": _subjects_page,
     ROOT / "docs" / "explanation" / "statuses.md": _statuses_page,
     generate_typescript.TARGET: generate_typescript.render,
     generate_promela.TARGET: generate_promela.render,
@@ -99,36 +125,6 @@ def main(arguments: list[str] | None = None) -> int:
             path.write_text(FILES[path](), "utf-8")
             print(f"wrote {name}")
     return 1 if options.check and behind else 0
-
-
-def _field_docstrings() -> Iterator[tuple[str, str]]:
-    """Yield `Struct.field` and the string that stands below the field in the source."""
-    for module in (events, frames, messages, records, views):
-        structs = [
-            kind for _, kind in inspect.getmembers(module, inspect.isclass) if issubclass(kind, Struct)
-        ]
-        own = {
-            node.name: node
-            for node in ast.parse(inspect.getsource(module)).body
-            if isinstance(node, ast.ClassDef)
-        }
-        for struct in structs:
-            for ancestor in struct.__mro__:
-                if ancestor.__name__ in own:
-                    for field, text in _below_fields(own[ancestor.__name__]):
-                        yield f"{struct.__name__}.{field}", text
-
-
-def _below_fields(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
-    for field, below in zip(node.body, node.body[1:], strict=False):
-        match field, below:
-            case (
-                ast.AnnAssign(target=ast.Name(id=name)),
-                ast.Expr(value=ast.Constant(value=str() as text)),
-            ):
-                yield name, inspect.cleandoc(text)
-            case _:
-                pass
 
 
 if __name__ == "__main__":

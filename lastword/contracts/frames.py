@@ -19,11 +19,13 @@ __all__ = [
     "Frame",
     "Hello",
     "Output",
+    "OutputFrame",
     "Ping",
     "Progressed",
     "Rejected",
     "Resync",
     "Snapshot",
+    "WorkflowFrame",
 ]
 
 
@@ -120,4 +122,8 @@ class Rejected(_Frame, kw_only=True, frozen=True, tag="problem"):
     """The workflows that it is about."""
 
 
+WorkflowFrame = Hello | Snapshot | Changed | Progressed | Beat | Ping | Resync | End
+"""What a stream of workflows says of itself; `Rejected` answers a client, and so goes over WebSocket only."""
+OutputFrame = Hello | Output | Ping | Resync | End
+"""What a stream of output says of itself."""
 Frame = Hello | Snapshot | Changed | Progressed | Beat | Ping | Resync | End | Output | Rejected

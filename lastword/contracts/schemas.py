@@ -9,25 +9,9 @@ from typing import Any, Final
 
 import msgspec
 
-from lastword.contracts import subjects
+from lastword.contracts.fields import describe_fields
 from lastword.contracts.frames import Frame
-from lastword.contracts.messages import (
-    Answer,
-    Cancel,
-    Claim,
-    Definition,
-    Job,
-    Logged,
-    ProgressMade,
-    Pulse,
-    Question,
-    Reconcile,
-    RefusedReport,
-    Reply,
-    Report,
-    Start,
-)
-from lastword.contracts.records import Record
+from lastword.contracts.traffic import TRAFFIC
 from lastword.contracts.views import (
     ClientConfig,
     DefinitionPage,
@@ -42,31 +26,10 @@ from lastword.contracts.views import (
 
 __all__ = ["ANSWERS", "BODIES", "MESSAGES", "json_schema"]
 
-MESSAGES: Final[Mapping[str, Any]] = {
-    subjects.log(): Record,
-    subjects.status(): Record,
-    subjects.report(): Report,
-    subjects.job(): Job,
-    subjects.pulse(): Pulse,
-    subjects.progress(): ProgressMade,
-    subjects.logline(): Logged,
-    subjects.refused(): RefusedReport,
-    subjects.definition(): Definition,
-    subjects.command("start"): Start,
-    subjects.command("claim"): Claim,
-    subjects.command("cancel"): Cancel,
-    subjects.command("reconcile"): Reconcile,
-    subjects.executor(): Question,
-}
+MESSAGES: Final[Mapping[str, Any]] = {row.subject: row.message for row in TRAFFIC if row.message is not str}
 """What is sent to each subject; a pulse that expired is an empty message."""
 
-ANSWERS: Final[Mapping[str, Any]] = {
-    subjects.command("start"): Reply,
-    subjects.command("claim"): Reply,
-    subjects.command("cancel"): Reply,
-    subjects.command("reconcile"): Reply,
-    subjects.executor(): Answer,
-}
+ANSWERS: Final[Mapping[str, Any]] = {row.subject: row.answer for row in TRAFFIC if row.answer is not None}
 """What a request to a subject is answered with."""
 
 BODIES: Final = (
@@ -88,6 +51,7 @@ def json_schema() -> dict[str, Any]:
     roots: dict[str, Any] = {"Frame": Frame}
     types = [*MESSAGES.values(), *ANSWERS.values(), *BODIES, *roots.values()]
     schemas, components = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
+    describe_fields(components, types)
     of_type = dict(zip(types, schemas, strict=True))
     definitions = components | {name: of_type[kind] for name, kind in roots.items()}
     return {

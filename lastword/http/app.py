@@ -8,13 +8,16 @@ from prometheus_client import CollectorRegistry
 
 from lastword.contracts.views import ClientConfig
 from lastword.http.access import Access
+from lastword.http.description import DescriptionRoutes
+from lastword.http.endpoints import OPERATIONS
 from lastword.http.gate import Gate
 from lastword.http.hub import Hub
 from lastword.http.identity import Identity
 from lastword.http.limits import Turnstile
+from lastword.http.lists import ListRoutes
 from lastword.http.live import LiveRoutes
+from lastword.http.methods import options_handlers
 from lastword.http.metrics import EdgeMetrics
-from lastword.http.openapi import ApiDescription
 from lastword.http.operations import Catalogue, OperationRoutes, Readiness
 from lastword.http.ports import Commands, Lists, LogReader, Outputs
 from lastword.http.problems import handlers
@@ -65,7 +68,6 @@ def create_app(
         reader=reader,
         commands=commands,
         outputs=outputs,
-        lists=lists,
         max_inputs_bytes=settings.max_inputs_bytes,
     )
     operations = OperationRoutes(
@@ -87,11 +89,17 @@ def create_app(
         turnstile=turnstile,
         access=access,
     )
-    trends = TrendRoutes(trail=hub.trail, lists=lists)
-    described = [*workflows.handlers(), *operations.handlers(), *trends.handlers(), *live.handlers()]
-    description = ApiDescription(described, version=config.version)
+    routes = [
+        *workflows.handlers(),
+        *ListRoutes(hub=hub, lists=lists).handlers(),
+        *operations.handlers(),
+        *TrendRoutes(trail=hub.trail, lists=lists).handlers(),
+        *live.handlers(),
+        *DescriptionRoutes(OPERATIONS, version=config.version).handlers(),
+        *AppFiles(ui).handlers(),
+    ]
     app = Litestar(
-        [*described, *description.handlers(), *AppFiles(ui).handlers()],
+        [*options_handlers(routes), *routes],  # before Litestar makes its own
         exception_handlers=handlers,
         request_max_body_size=settings.max_body_bytes,
         openapi_config=None,

@@ -164,8 +164,11 @@ class Channel:
         while self._task is not None:
             await asyncio.wait({self._task})
         if not self.closing:
-            for message in burst.messages(self._wire):
-                await self._send(message)
+            try:
+                for message in burst.messages(self._wire):
+                    await self._send(message)
+            except (OSError, RuntimeError):  # the connection was closed meanwhile, for what came after
+                self.dead = True
 
     def _remember(self, cells: Sequence[Cell]) -> None:
         if self._pending is None:

@@ -26,6 +26,7 @@ from lastword.http.hub import Hub
 from lastword.http.identity import Identity
 from lastword.http.limits import Buckets
 from lastword.http.live import CLOSE_CODES, RAW_SEND, close, deny
+from lastword.http.methods import STREAMS
 from lastword.http.metrics import OTHER, EdgeMetrics
 from lastword.http.packets import EXTENSION, Responder
 from lastword.http.problems import Refusal, refuse
@@ -38,7 +39,6 @@ Receive = Any
 Send = Any
 ONE: Final = "/workflows/"
 SOCKETS: Final = "/ws/"
-STREAMS: Final = (SOCKETS, "/events/")
 HEEDED: Final = frozenset(
     {b"host", b"origin", b"authorization", b"cookie", b"sec-fetch-site"}
     | {b"lastword-position", b"if-none-match", b"if-modified-since"}
@@ -250,7 +250,10 @@ class Gate:
         shared = (
             (b"access-control-allow-origin", origin),
             (b"access-control-allow-credentials", b"true"),
-            (b"access-control-expose-headers", b"ETag, Location, Lastword-Position, Retry-After"),
+            (
+                b"access-control-expose-headers",
+                b"ETag, Location, Lastword-Position, Idempotent-Replayed, Retry-After, Allow",
+            ),
         )
 
         async def sharing(message: Any) -> None:
@@ -288,7 +291,10 @@ def _known_method(method: str) -> str:
 async def _preflight(send: Send) -> None:
     headers = [
         (b"access-control-allow-methods", b"GET, HEAD, POST, DELETE, OPTIONS"),
-        (b"access-control-allow-headers", b"Authorization, Content-Type, Idempotency-Key, If-None-Match"),
+        (
+            b"access-control-allow-headers",
+            b"Authorization, Content-Type, Idempotency-Key, If-None-Match, Lastword-Position",
+        ),
         (b"access-control-max-age", b"600"),
         (b"vary", b"Origin"),
     ]

@@ -13,18 +13,20 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
-from litestar import Request, Response, asgi, get
+from litestar import Request, Response, asgi
 from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.params import FromPath
 
 from lastword.bus.exceptions import BusError
+from lastword.contracts.frames import OutputFrame, WorkflowFrame
 from lastword.http.access import Access, principal_of
 from lastword.http.channels import Channel
+from lastword.http.examples import PRINTED, TOLD
 from lastword.http.hub import CLOSE_GONE, Hub
 from lastword.http.limits import Turnstile
 from lastword.http.many_workflows import ManyWorkflows
 from lastword.http.one_workflow import OneWorkflow
-from lastword.http.operation import KEY, STREAM, Operation
+from lastword.http.operation import STREAM, Operation
 from lastword.http.packets import EXTENSION, Wire, encode
 from lastword.http.ports import LogReader, Outputs
 from lastword.http.problems import PROBLEM_JSON, SHOWN, Refusal, headers_of, refuse, unavailable
@@ -34,7 +36,7 @@ from lastword.http.settings import HttpSettings
 from lastword.http.streams import Stream
 from lastword.http.workflow_output import WorkflowOutput
 
-__all__ = ["RAW_SEND", "LiveRoutes", "deny"]
+__all__ = ["CLOSE_CODES", "OPERATIONS", "RAW_SEND", "LiveRoutes", "close", "deny", "socket_path"]
 
 Scope = Any
 Receive = Any
@@ -59,6 +61,11 @@ CLOSE_CODES: Final = {
 }
 """How a WebSocket is closed in place of a problem."""
 REASON_BYTES: Final = 123  # of a close frame (RFC 6455, section 5.5)
+
+
+def socket_path(operation: Operation) -> str:
+    """Return where the WebSocket is whose frames a stream of events carries as well."""
+    return operation.path.replace("/events/", "/ws/", 1)
 
 
 async def deny(scope: Scope, send: Send, refusal: Refusal) -> None:
@@ -121,16 +128,12 @@ class LiveRoutes:
     def handlers(self) -> list[HTTPRouteHandler | ASGIRouteHandler]:
         """Return the endpoints for Litestar."""
         return [
-            get("/events/workflows", opt={KEY: _MANY}, name="streamWorkflows")(self.events_many),
-            get("/events/workflows/{workflow_id:str}", opt={KEY: _ONE}, name="streamWorkflow")(
-                self.events_one
-            ),
-            get("/events/workflows/{workflow_id:str}/logs", opt={KEY: _OUTPUT}, name="streamWorkflowLogs")(
-                self.events_output
-            ),
-            asgi("/ws/workflows", copy_scope=True)(self.ws_many),
-            asgi("/ws/workflows/{workflow_id:str}", copy_scope=True)(self.ws_one),
-            asgi("/ws/workflows/{workflow_id:str}/logs", copy_scope=True)(self.ws_output),
+            _MANY.serve(self.events_many),
+            _ONE.serve(self.events_one),
+            _OUTPUT.serve(self.events_output),
+            asgi(socket_path(_MANY), copy_scope=True)(self.ws_many),
+            asgi(socket_path(_ONE), copy_scope=True)(self.ws_one),
+            asgi(socket_path(_OUTPUT), copy_scope=True)(self.ws_output),
         ]
 
     async def events_one(self, request: Request[Any, Any, Any], workflow_id: FromPath[str]) -> Response[None]:
@@ -314,6 +317,8 @@ def _address(scope: Scope) -> str:
 _CLOSED: Final = "A reconnect after the end (`Last-Event-ID`) gets 204, which tells EventSource to stop."
 _STATUSES: Final = {200: "A stream of events; each `data:` is one frame.", 204: "The end was told already."}
 _ONE: Final = Operation(
+    method="GET",
+    path="/events/workflows/{workflow_id:str}",
     id="streamWorkflow",
     tag="live",
     summary="Follow one workflow",
@@ -321,9 +326,14 @@ _ONE: Final = Operation(
     query=AfterQuery,
     statuses=_STATUSES,
     media="text/event-stream",
+    answer=WorkflowFrame,
+    example=TOLD,
+    heeds=("Last-Event-ID",),
     problems=(*STREAM, "unknown_workflow"),
 )
 _MANY: Final = Operation(
+    method="GET",
+    path="/events/workflows",
     id="streamWorkflows",
     tag="live",
     summary="Follow many workflows on one connection",
@@ -331,9 +341,14 @@ _MANY: Final = Operation(
     query=StreamQuery,
     statuses=_STATUSES,
     media="text/event-stream",
+    answer=WorkflowFrame,
+    example=TOLD,
+    heeds=("Last-Event-ID",),
     problems=(*STREAM, "unknown_workflow"),
 )
 _OUTPUT: Final = Operation(
+    method="GET",
+    path="/events/workflows/{workflow_id:str}/logs",
     id="streamWorkflowLogs",
     tag="live",
     summary="Follow what a workflow's process writes",
@@ -341,5 +356,10 @@ _OUTPUT: Final = Operation(
     query=AfterQuery,
     statuses=_STATUSES,
     media="text/event-stream",
+    answer=OutputFrame,
+    example=PRINTED,
+    heeds=("Last-Event-ID",),
     problems=(*STREAM, "unknown_workflow"),
 )
+OPERATIONS: Final = (_ONE, _MANY, _OUTPUT)
+"""What is offered here over HTTP."""

@@ -1,17 +1,18 @@
-"""What an endpoint tells the API's description.
+"""An endpoint: where it is, what it takes and what it answers.
 
-Kept beside the handler, so that the two are changed together.
+The router and the API's description are both made from it, so neither can say what the other does not; it
+stands beside the handler, so that the two are changed together.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
+from litestar.handlers import HTTPRouteHandler
 
-__all__ = ["KEY", "READ", "STREAM", "WRITE", "Operation"]
+__all__ = ["READ", "STREAM", "WRITE", "Operation"]
 
-KEY: Final = "operation"
-"""The key in a handler's `opt`."""
 READ: Final = (
     "unauthenticated",
     "too_many_attempts",
@@ -40,6 +41,9 @@ STREAM: Final = (*READ, "feature_off", "too_many_streams", "unavailable", "stopp
 class Operation:
     """One endpoint, described."""
 
+    method: Literal["GET", "POST", "DELETE"]
+    path: str
+    """As Litestar writes it: `/workflows/{workflow_id:str}`."""
     id: str
     """Stable: generated clients call their functions so."""
     tag: str
@@ -50,19 +54,33 @@ class Operation:
     body: type[msgspec.Struct] | None = None
     body_optional: bool = False
     body_example: Any = None
-    idempotent: bool = False
-    """Whether `Idempotency-Key` is heeded."""
-    conditional: bool = False
-    """Whether `If-None-Match` is heeded, and 304 may be answered."""
+    heeds: tuple[str, ...] = ()
+    """Headers of the request that change the answer."""
     answer: Any = None
-    """The Struct of the 2xx body."""
+    """The Struct of the 2xx body; of a stream, the union of its frames."""
     statuses: dict[int, str] = field(default_factory=lambda: {200: "As asked."})
     """The 2xx answers and what each means."""
     media: str = "application/json"
     example: Any = None
     problems: tuple[str, ...] = READ
     """Codes of the problems it may answer with."""
-    headers: dict[str, str] = field(default_factory=dict[str, str])
-    """Headers of the 2xx answer, and what each means."""
+    headers: tuple[str, ...] = ()
+    """Headers of each 2xx answer."""
     public: bool = False
     """Whether it is answered without credentials."""
+    leads_to: tuple[str, ...] = ()
+    """Operations that take the id of the workflow in the answer."""
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether a client that has the present state is answered with 304."""
+        return "If-None-Match" in self.heeds
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether it may change something, and so is in the audit trail by the request's name."""
+        return self.method != "GET"
+
+    def serve(self, handler: Callable[..., Any]) -> HTTPRouteHandler:
+        """Return the route that answers by `handler`."""
+        return HTTPRouteHandler(self.path, http_method=self.method, name=self.id)(handler)

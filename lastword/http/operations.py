@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 import msgspec
-from litestar import Request, Response, delete, get, post
+from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct
 from prometheus_client import CollectorRegistry, generate_latest
@@ -14,14 +14,15 @@ from lastword.contracts.statuses import Status
 from lastword.contracts.views import ClientConfig, DefinitionPage, ExecutorPage, Summary
 from lastword.http.access import COOKIE, PRINCIPAL, Access, principal_of
 from lastword.http.answers import NO_STORE, json_answer
+from lastword.http.examples import CONFIG, DEFINITIONS, EXECUTORS, HEALTH, METRICS, SESSION, SIGN_IN, SUMMARY
 from lastword.http.hub import Hub
 from lastword.http.identity import Identity
-from lastword.http.operation import KEY, READ, Operation
+from lastword.http.operation import READ, Operation
 from lastword.http.ports import Lists
 from lastword.http.problems import refuse
 from lastword.http.requests import NoQuery, read_body, read_query
 
-__all__ = ["Catalogue", "OperationRoutes", "Readiness", "SessionRequest"]
+__all__ = ["OPERATIONS", "Catalogue", "OperationRoutes", "Readiness", "SessionRequest"]
 
 Asked = Request[Any, Any, Any]
 WRONG: Final = {
@@ -106,16 +107,16 @@ class OperationRoutes:
     def handlers(self) -> list[HTTPRouteHandler]:
         """Return the endpoints for Litestar."""
         return [
-            get("/definitions", opt={KEY: _DEFINITIONS}, name="listDefinitions")(self.definitions),
-            get("/executors", opt={KEY: _EXECUTORS}, name="listExecutors")(self.executors),
-            get("/summary", opt={KEY: _SUMMARY}, name="getSummary")(self.summary),
-            get("/config", opt={KEY: _CONFIG}, name="getConfig")(self.config),
-            get("/health/live", opt={KEY: _LIVE}, name="getLiveness")(self.live),
-            get("/health/ready", opt={KEY: _READY}, name="getReadiness")(self.ready),
-            get("/metrics", opt={KEY: _METRICS}, name="getMetrics")(self.metrics),
-            get("/session", opt={KEY: _WHO}, name="getSession")(self.who),
-            post("/session", opt={KEY: _SIGN_IN}, name="signIn")(self.sign_in),
-            delete("/session", opt={KEY: _SIGN_OUT}, name="signOut", status_code=204)(self.sign_out),
+            _DEFINITIONS.serve(self.definitions),
+            _EXECUTORS.serve(self.executors),
+            _SUMMARY.serve(self.summary),
+            _CONFIG.serve(self.config),
+            _LIVE.serve(self.live),
+            _READY.serve(self.ready),
+            _METRICS.serve(self.metrics),
+            _WHO.serve(self.who),
+            _SIGN_IN.serve(self.sign_in),
+            _SIGN_OUT.serve(self.sign_out),
         ]
 
     async def definitions(self, request: Asked) -> Response[bytes]:
@@ -197,60 +198,106 @@ class OperationRoutes:
 
 _TAG: Final = "system"
 _DEFINITIONS: Final = Operation(
+    method="GET",
+    path="/definitions",
     id="listDefinitions",
     tag=_TAG,
     summary="List what can be started",
     description="With the inputs' JSON Schema. A module that does not import is listed as `broken`.",
     query=NoQuery,
     answer=DefinitionPage,
+    example=DEFINITIONS,
 )
 _EXECUTORS: Final = Operation(
-    id="listExecutors", tag=_TAG, summary="List who works", query=NoQuery, answer=ExecutorPage
+    method="GET",
+    path="/executors",
+    id="listExecutors",
+    tag=_TAG,
+    summary="List who works",
+    query=NoQuery,
+    answer=ExecutorPage,
+    example=EXECUTORS,
 )
 _SUMMARY: Final = Operation(
-    id="getSummary", tag=_TAG, summary="Counts by status, and stale heartbeats", query=NoQuery, answer=Summary
+    method="GET",
+    path="/summary",
+    id="getSummary",
+    tag=_TAG,
+    summary="Counts by status, and stale heartbeats",
+    query=NoQuery,
+    answer=Summary,
+    example=SUMMARY,
+    problems=(*READ, "unavailable"),
 )
 _CONFIG: Final = Operation(
-    id="getConfig", tag=_TAG, summary="Flags and thresholds for clients", query=NoQuery, answer=ClientConfig
+    method="GET",
+    path="/config",
+    id="getConfig",
+    tag=_TAG,
+    summary="Flags and thresholds for clients",
+    query=NoQuery,
+    answer=ClientConfig,
+    example=CONFIG,
 )
 _LIVE: Final = Operation(
+    method="GET",
+    path="/health/live",
     id="getLiveness",
     tag=_TAG,
     summary="Whether the process runs",
     answer=Health,
+    example=HEALTH,
     problems=("wrong_host", "foreign_origin"),
     public=True,
 )
 _READY: Final = Operation(
+    method="GET",
+    path="/health/ready",
     id="getReadiness",
     tag=_TAG,
     summary="Whether requests should be sent here",
     answer=Health,
+    example=HEALTH,
     problems=("wrong_host", "foreign_origin", "not_ready"),
     public=True,
 )
 _METRICS: Final = Operation(
-    id="getMetrics", tag=_TAG, summary="Metrics for Prometheus", answer=str, media="text/plain", problems=READ
+    method="GET",
+    path="/metrics",
+    id="getMetrics",
+    tag=_TAG,
+    summary="Metrics for Prometheus",
+    answer=str,
+    example=METRICS,
+    media="text/plain",
+    problems=READ,
 )
-_WHO: Final = Operation(id="getSession", tag="session", summary="Who the caller is", answer=Session)
+_WHO: Final = Operation(
+    method="GET",
+    path="/session",
+    id="getSession",
+    tag="session",
+    summary="Who the caller is",
+    answer=Session,
+    example=SESSION,
+)
 _SIGN_IN: Final = Operation(
+    method="POST",
+    path="/session",
     id="signIn",
     tag="session",
     summary="Exchange a token for a cookie",
     description="For browsers: WebSocket and EventSource cannot send headers.",
     body=SessionRequest,
-    body_example={"token": "the operator's token"},
+    body_example=SIGN_IN,
     answer=Session,
-    problems=(
-        *READ,
-        "malformed_json",
-        "invalid_request",
-        "too_large",
-        "unsupported_media_type",
-    ),
+    example=SESSION,
+    problems=(*READ, "malformed_json", "invalid_request", "too_large", "unsupported_media_type"),
     public=True,
 )
 _SIGN_OUT: Final = Operation(
+    method="DELETE",
+    path="/session",
     id="signOut",
     tag="session",
     summary="Take the cookie away",
@@ -258,3 +305,16 @@ _SIGN_OUT: Final = Operation(
     problems=("wrong_host", "foreign_origin"),
     public=True,
 )
+OPERATIONS: Final = (
+    _DEFINITIONS,
+    _EXECUTORS,
+    _SUMMARY,
+    _CONFIG,
+    _LIVE,
+    _READY,
+    _METRICS,
+    _WHO,
+    _SIGN_IN,
+    _SIGN_OUT,
+)
+"""What is offered here."""

@@ -18,6 +18,7 @@ from lastword.contracts.messages import FieldError, Problem
 from lastword.contracts.records import Entry
 from lastword.contracts.views import Workflow, view
 from lastword.http.headers import COMMON_HEADERS
+from lastword.http.methods import allow
 from lastword.http.packets import encode
 from lastword.storage import BadQuery, DatabaseUnavailable
 
@@ -30,6 +31,7 @@ __all__ = [
     "answer",
     "as_body",
     "handlers",
+    "headers_of",
     "refuse",
 ]
 
@@ -58,15 +60,17 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "idempotency_conflict": (409, "The idempotency key stands for another request"),
     "too_large": (413, "The body is too large"),
     "inputs_too_large": (413, "The inputs are too large"),
+    "uri_too_long": (414, "The address is too long"),
     "unsupported_media_type": (415, "The body is not JSON"),
-    "upgrade_required": (426, "This address speaks WebSocket"),
     "wrong_host": (421, "This server does not answer to that name"),
     "invalid_request": (422, "The request does not fit"),
     "invalid_inputs": (422, "The inputs do not fit the definition"),
     "token_in_url": (400, "A token in the address is not accepted"),
+    "upgrade_required": (426, "This address speaks WebSocket"),
     "too_many_attempts": (429, "Too many wrong credentials"),
     "too_many_commands": (429, "Too many commands"),
     "too_many_streams": (429, "Too many live streams"),
+    "headers_too_large": (431, "The headers are too large"),
     "internal_error": (500, "Something went wrong inside"),
     "unavailable": (503, "Not available right now"),
     "projection_behind": (503, "The list is not up to date yet"),
@@ -200,8 +204,12 @@ def _on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[
     detail = "" if code == "internal_error" else error.detail
     if code == "not_found":
         detail = "See /schema for what is here."
+    headers = dict(error.headers or {})
+    if code == "method_not_allowed":
+        headers["allow"] = allow(headers.get("allow", "").split(", "), request.url.path)
+        detail = f"This address offers {headers['allow']}."
     body = ProblemBody(status=status, code=code, title=title, detail=detail)
-    return answer(body, path=request.url.path, headers=dict(error.headers or {}))
+    return answer(body, path=request.url.path, headers=headers)
 
 
 def _on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

@@ -6,26 +6,33 @@ the same, a little slower.
 
 import asyncio
 import socket
+from http import HTTPStatus
 from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import State
 
-from lastword.http.packets import EXTENSION
+from lastword.http.packets import EXTENSION, encode
+from lastword.http.problems import PROBLEM_JSON, ProblemBody, headers_of, refuse
 
-__all__ = ["EdgeHttp", "EdgeWebSocket"]
+__all__ = ["IDLE_FRAMES", "EdgeHttp", "EdgeWebSocket"]
 
 ABORT_S: Final = 1.0  # how long an evicted client may take to read its close frame
 HEADERS_S: Final = 10.0  # how long a request's headers and body may take to come
 MAX_HEADER_BYTES: Final = 65_536  # of one request
 MAX_LINE_BYTES: Final = 8_000  # of a handshake; the WebSocket library takes lines of 8,192
 MAX_HEADERS: Final = 100  # of a handshake; the WebSocket library takes 128
-MAX_FRAGMENTS: Final = 1_024  # of a message; empty ones count towards no other limit
+IDLE_FRAMES: Final = 1_000  # pings, pongs and fragments that a client may send in a second
+SLICE: Final = 4_096  # bytes of frames that are read at once
 UNACKED_MS: Final = 30_000  # after which the kernel gives up on a peer that acknowledges nothing
 
 
 class EdgeWebSocket(WebSocketsSansIOProtocol):
-    """Takes whole frames, written as they are."""
+    """Takes whole frames, written as they are, and no floods."""
+
+    _idle_since = 0.0
+    _idle_frames = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Set the socket up."""
@@ -39,19 +46,65 @@ class EdgeWebSocket(WebSocketsSansIOProtocol):
         if scope is not None:  # None where the handshake was refused
             scope["extensions"][EXTENSION] = self
 
-    def handle_ping(self) -> None:
-        """Answer a ping, unless the client does not read: answers would pile up as long as it asks."""
-        if self.writable.is_set():
-            super().handle_ping()
-        else:
-            self.conn.data_to_send()
+    def data_received(self, data: bytes) -> None:
+        """Read frames, a few at a time: one packet can hold some ten thousand that say nothing."""
+        for start in range(0, len(data), SLICE):
+            if not self.transport.is_closing():
+                super().data_received(data[start : start + SLICE])
 
     def handle_cont(self, event: Any) -> None:
-        """Take one part more of a message, while there are not too many."""
-        super().handle_cont(event)
-        if len(self.frames) == MAX_FRAGMENTS + 1:  # once, however many come with it
-            self.conn.fail(1009, "too many fragments")
+        """Join a fragment to those before, since any number of them may be empty or nearly so."""
+        if not self._is_tolerable():
+            return
+        first = cast("bytes | bytearray", self.frames[0])
+        joined = first if isinstance(first, bytearray) else bytearray(first)
+        joined += event.data
+        self.frames = [cast("bytes", joined)]
+        if event.fin:
+            self.send_receive_event_to_app()
+
+    def send_receive_event_to_app(self) -> None:
+        """Hand a whole message on; text that is no text is the client's fault, and no error to log."""
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                self.frames = []
+                if self.conn.state is State.OPEN:  # else the client's own close was behind it
+                    self.conn.send_close(1007)
+                    self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
+
+    def handle_ping(self) -> None:
+        """Answer, unless the client does not read: what it does not take must not pile up here."""
+        pong = b"".join(self.conn.data_to_send())
+        if self._is_tolerable() and self.writable.is_set():
+            self.transport.write(pong)
+
+    def handle_pong(self, event: Any) -> None:
+        """Take in an answer that nothing asked for."""
+        if self._is_tolerable():
+            super().handle_pong(event)
+
+    def _is_tolerable(self) -> bool:
+        """Count a frame that is no message; a client that sends nothing else is closed with 1008."""
+        now = self.loop.time()
+        if now - self._idle_since > 1.0:
+            self._idle_since, self._idle_frames = now, 0
+        self._idle_frames += 1
+        if self._idle_frames > IDLE_FRAMES and self.conn.state is State.OPEN:
+            self.conn.send_close(1008, "too many frames that say nothing")
             self.handle_parser_exception()
+        return self._idle_frames <= IDLE_FRAMES
+
+    def handle_parser_exception(self) -> None:
+        """Say why the connection ends: by a close code, or, while it is still a handshake, by a problem."""
+        if self.handshake_initiated:
+            super().handle_parser_exception()
+        else:
+            self.transport.write(_bare(refuse("bad_request", str(self.conn.parser_exc)).body))
+            self.transport.close()
 
     def offer(self, data: bytes) -> bool:
         """Write whole frames, unless the client is gone or does not read."""
@@ -127,7 +180,7 @@ class EdgeHttp(HttpToolsProtocol):
         if self._in_headers:
             self._header_bytes += len(data)
             if self._header_bytes > MAX_HEADER_BYTES:
-                self._refuse(b"431 Request Header Fields Too Large")
+                self._refuse("headers_too_large")
 
     def on_message_begin(self) -> None:
         """Say that the rest of the request must come soon."""
@@ -139,6 +192,9 @@ class EdgeHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Offer the extension."""
         self._in_headers = False
+        if self._is_upgrade_with_body():  # of which the parser would lose the body
+            self._refuse("bad_request", "A request with `Upgrade` takes no body: leave one of them out.")
+            return
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before:
@@ -154,14 +210,20 @@ class EdgeHttp(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over, unless the WebSocket library would choke on the handshake's length."""
         self._stop_waiting()
+        if self.transport.is_closing():  # it was refused already
+            return
         if len(self.url) > MAX_LINE_BYTES:
-            self._refuse(b"414 URI Too Long")
+            self._refuse("uri_too_long")
         elif len(self.headers) > MAX_HEADERS or any(
             len(name) + len(value) > MAX_LINE_BYTES for name, value in self.headers
         ):
-            self._refuse(b"431 Request Header Fields Too Large")
+            self._refuse("headers_too_large")
         else:
             super().handle_websocket_upgrade()
+
+    def send_400_response(self, msg: str) -> None:
+        """Say as a problem that what came is not HTTP."""
+        self._refuse("bad_request", msg)
 
     def _expect_request(self) -> None:
         """Note by when the request must be whole; most are long over when the connection's timer looks."""
@@ -184,17 +246,43 @@ class EdgeHttp(HttpToolsProtocol):
 
     def _too_slow(self) -> None:
         if not self.transport.is_closing():
-            cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first request
-            if cycle is None or cycle.response_complete or not cycle.response_started:
-                self._refuse(b"408 Request Timeout")
-            else:
-                self.transport.close()
+            self._refuse("request_timeout")
 
-    def _refuse(self, status: bytes) -> None:
-        """End the connection with a bare answer: there is no whole request that could be routed."""
+    def _refuse(self, code: str, detail: str = "") -> None:
+        """End the connection with a problem: there is no whole request that could be routed.
+
+        Where an earlier answer is still to come, nothing may stand in its place, and the end says it all.
+        """
         self._in_headers = False
-        self.transport.write(b"HTTP/1.1 %b\r\nconnection: close\r\ncontent-length: 0\r\n\r\n" % status)
+        cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first request
+        if cycle is None or cycle.response_complete or self._is_partial(cycle):
+            self.transport.write(_bare(refuse(code, detail).body))
         self.transport.close()
+
+    def _is_upgrade_with_body(self) -> bool:
+        parser = cast("Any", self.parser)  # None only once the connection has ended
+        return parser.should_upgrade() and any(
+            name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+            for name, value in self.headers
+        )
+
+    def _is_partial(self, cycle: RequestResponseCycle) -> bool:
+        """Tell whether a request that is not whole is the only one that waits for an answer."""
+        return cycle.more_body and not cycle.response_started and not self.pipeline
+
+
+def _bare(body: ProblemBody) -> bytes:
+    """Return a whole response that carries a problem and ends the connection."""
+    payload = encode(body)
+    headers = {
+        **headers_of(body),
+        "content-type": PROBLEM_JSON,
+        "content-length": str(len(payload)),
+        "connection": "close",
+    }
+    lines = [f"HTTP/1.1 {body.status} {HTTPStatus(body.status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + payload
 
 
 def _tune(transport: asyncio.BaseTransport) -> None:

@@ -9,7 +9,7 @@ from lastword.http.hub import Hub
 from lastword.http.ports import Lists, LogReader
 from lastword.http.problems import Refusal, refuse
 
-__all__ = ["Reader", "Since", "parse_since", "unknown_workflow"]
+__all__ = ["Reader", "Since", "at_least", "parse_since", "unknown_workflow"]
 
 REACH_S = 2.0  # how long the feed may take to bring what the log's leader has shown
 
@@ -49,6 +49,12 @@ def parse_since(text: str | None) -> Since | None:
     if not (digits.isascii() and digits.isdigit()):
         return None
     return Since(epoch if colon else None, int(digits), before_end=digits != rest)
+
+
+def at_least(hub: Hub, named: str | None) -> int:
+    """Return the position that an answer must not be older than, by a place that the client names."""
+    since = parse_since(named)
+    return since.position if since is not None and since.fits(hub.epoch) else 0
 
 
 def unknown_workflow(workflow_id: str) -> Refusal:

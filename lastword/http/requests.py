@@ -18,6 +18,8 @@ from lastword.http.problems import refuse
 from lastword.storage import Sort, WorkflowQuery
 
 __all__ = [
+    "KEY_LENGTH",
+    "KEY_PATTERN",
     "AfterQuery",
     "CancelRequest",
     "ListQuery",
@@ -51,6 +53,13 @@ Order = Literal[
     "executor",
     "-executor",
 ]
+KEY_LENGTH: Final = 255  # characters of an idempotency key
+KEY_PATTERN: Final = r"^[!-~]([ -~]*[!-~])?$"
+"""Printable ASCII; spaces at the ends are no part of a header's value."""
+NUMBERS: Final = frozenset({"limit"})
+"""Parameters that are numbers: all else is read as it is written, so that `until=5` is no time."""
+MAX_ERRORS: Final = 16  # culprits that are named
+_NUMBER: Final = re.compile(r"-?[0-9]{1,18}")
 _PATH: Final = re.compile(r" - at `\$?\.?(?P<path>[^`]*)`$")
 _UNKNOWN: Final = re.compile(r"unknown field `(?P<name>[^`]*)`")
 
@@ -119,7 +128,7 @@ class StreamQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Parameters of a stream of many workflows: either `ids`, or a filter."""
 
     ids: Annotated[
-        tuple[str, ...] | None,
+        tuple[Annotated[str, Meta(extra_json_schema={"pattern": "^[A-Za-z0-9_-]{0,64}$"})], ...] | None,
         Meta(description="The workflows; repeated, or separated by commas. Excludes a filter."),
     ] = None
     status: Annotated[tuple[Status, ...], Meta(description="Filter: only these statuses.")] = ()
@@ -174,6 +183,8 @@ def parse_query(pairs: Iterable[tuple[str, str]], shape: type[T]) -> T:
     raw: dict[str, Any] = {}
     errors: list[FieldError] = []
     for name, value in pairs:
+        if len(errors) == MAX_ERRORS:
+            break
         if name not in fields:
             near: list[str] = difflib.get_close_matches(name[:64], fields, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known are: {', '.join(fields) or 'none'}"
@@ -182,22 +193,19 @@ def parse_query(pairs: Iterable[tuple[str, str]], shape: type[T]) -> T:
             raw.setdefault(name, []).extend(part for part in value.split(",") if part)
         elif name in raw:
             errors.append(FieldError(field=name, message="given twice"))
+        elif name in NUMBERS and _NUMBER.fullmatch(value):
+            raw[name] = int(value)
         else:
             raw[name] = value
-    good: dict[str, Any] = {}
     for name, value in raw.items():
         try:  # one at a time, so that each culprit is named
-            read = msgspec.convert({name: value}, shape, strict=False)
+            msgspec.convert({name: value}, shape)
         except msgspec.ValidationError as error:
             errors.append(_field_error(error, name))
-        else:
-            good[name] = value
-            if getattr(read, name) is None:
-                errors.append(FieldError(field=name, message="null is no value; leave the parameter out"))
     if errors:
         detail = "; ".join(f"{error.field}: {error.message}" for error in errors)
         raise refuse("invalid_parameter", detail, errors=tuple(errors))
-    return msgspec.convert(good, shape, strict=False)
+    return msgspec.convert(raw, shape)
 
 
 async def read_body(request: Request[Any, Any, Any], shape: type[T], *, optional: bool = False) -> T:
@@ -224,9 +232,9 @@ def idempotency_key(request: Request[Any, Any, Any]) -> str | None:
     key = request.headers.get("idempotency-key")
     if key is None:
         return None
-    if not 1 <= len(key) <= 255 or not key.isprintable():
-        error = FieldError(field="Idempotency-Key", message="1 to 255 printable characters")
-        raise refuse("invalid_parameter", "Idempotency-Key: 1 to 255 printable characters", errors=(error,))
+    if len(key) > KEY_LENGTH or not re.fullmatch(KEY_PATTERN, key):
+        error = FieldError(field="Idempotency-Key", message=f"1 to {KEY_LENGTH} printable ASCII characters")
+        raise refuse("invalid_parameter", f"{error.field}: {error.message}", errors=(error,))
     return key
 
 

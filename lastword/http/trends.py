@@ -9,19 +9,20 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
-from litestar import Request, Response, get
+from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Meta, Struct
 
 from lastword.contracts.views import TrendPoint, Trends
 from lastword.http.answers import json_answer
-from lastword.http.operation import KEY, READ, Operation
+from lastword.http.examples import TRENDS
+from lastword.http.operation import READ, Operation
 from lastword.http.packets import encode
 from lastword.http.ports import Lists
 from lastword.http.requests import read_query
 from lastword.http.trail import Trail
 
-__all__ = ["TrendRoutes", "TrendsQuery"]
+__all__ = ["OPERATIONS", "TrendRoutes", "TrendsQuery"]
 
 Span = Literal["1h", "24h", "7d"]
 STEPS: Final[dict[Span, tuple[int, int, float]]] = {
@@ -61,7 +62,7 @@ class TrendRoutes:
 
     def handlers(self) -> list[HTTPRouteHandler]:
         """Return the endpoint for Litestar."""
-        return [get("/trends", opt={KEY: _TRENDS}, name="getTrends")(self.trends)]
+        return [_TRENDS.serve(self.trends)]
 
     async def trends(self, request: Request[Any, Any, Any]) -> Response[bytes]:
         """Return how the system has done."""
@@ -101,6 +102,8 @@ class TrendRoutes:
 
 
 _TRENDS: Final = Operation(
+    method="GET",
+    path="/trends",
     id="getTrends",
     tag="system",
     summary="How the system has done over time",
@@ -108,5 +111,7 @@ _TRENDS: Final = Operation(
     "since it started; another edge saw its own.",
     query=TrendsQuery,
     answer=Trends,
+    example=TRENDS,
     problems=(*READ, "unavailable"),
 )
+OPERATIONS: Final = (_TRENDS,)

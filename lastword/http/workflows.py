@@ -1,10 +1,8 @@
-"""The endpoints of workflows: start, list, read, history, output, result, cancel, reconcile, retry."""
+"""The endpoints of one workflow: start, read, history, output, result, cancel, reconcile, retry."""
 
-import asyncio
-import hashlib
 from typing import Any, Final
 
-from litestar import Request, Response, get, post
+from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
@@ -16,35 +14,30 @@ from lastword.contracts.views import (
     StartRequest,
     Transition,
     Workflow,
-    WorkflowPage,
     view,
 )
 from lastword.http.access import principal_of
 from lastword.http.answers import json_answer, revalidated, workflow_answer
-from lastword.http.examples import HISTORY, PAGE, START, WORKFLOW
+from lastword.http.examples import CANCEL, HISTORY, LOGS, RESULT, START, WORKFLOW
 from lastword.http.hub import Hub
-from lastword.http.operation import KEY, READ, WRITE, Operation
+from lastword.http.operation import READ, WRITE, Operation
 from lastword.http.packets import encode
-from lastword.http.ports import Commands, Lists, Outputs
+from lastword.http.ports import Commands, Outputs
 from lastword.http.problems import Refusal, as_body, refuse
-from lastword.http.reader import Reader, parse_since
+from lastword.http.reader import Reader, at_least
 from lastword.http.requests import (
     AfterQuery,
     CancelRequest,
-    ListQuery,
     LogsQuery,
     NoQuery,
     idempotency_key,
     read_body,
     read_query,
 )
-from lastword.storage import StoredPage, StoredWorkflow
 
-__all__ = ["WorkflowRoutes"]
+__all__ = ["OPERATIONS", "WorkflowRoutes"]
 
 Asked = Request[Any, Any, Any]
-REACH_S: Final = 2.0  # how long a list waits for the database to come to what this edge has shown
-LOOK_S: Final = 0.005  # between two looks at how far the database is
 
 
 class WorkflowRoutes:
@@ -57,29 +50,25 @@ class WorkflowRoutes:
         reader: Reader,
         commands: Commands,
         outputs: Outputs,
-        lists: Lists,
         max_inputs_bytes: int,
     ) -> None:
         self._hub = hub
         self._reader = reader
         self._commands = commands
         self._outputs = outputs
-        self._lists = lists
         self._max_inputs_bytes = max_inputs_bytes
 
     def handlers(self) -> list[HTTPRouteHandler]:
         """Return the endpoints for Litestar."""
-        one = "/workflows/{workflow_id:str}"
         return [
-            post("/workflows", opt={KEY: _START}, name="startWorkflow")(self.start),
-            get("/workflows", opt={KEY: _LIST}, name="listWorkflows")(self.page),
-            get(one, opt={KEY: _GET}, name="getWorkflow")(self.read),
-            get(f"{one}/history", opt={KEY: _HISTORY}, name="getWorkflowHistory")(self.history),
-            get(f"{one}/logs", opt={KEY: _LOGS}, name="getWorkflowLogs")(self.logs),
-            get(f"{one}/result", opt={KEY: _RESULT}, name="getWorkflowResult")(self.result),
-            post(f"{one}/cancel", opt={KEY: _CANCEL}, name="cancelWorkflow")(self.cancel),
-            post(f"{one}/reconcile", opt={KEY: _RECONCILE}, name="reconcileWorkflow")(self.reconcile),
-            post(f"{one}/retry", opt={KEY: _RETRY}, name="retryWorkflow")(self.retry),
+            _START.serve(self.start),
+            _GET.serve(self.read),
+            _HISTORY.serve(self.history),
+            _LOGS.serve(self.logs),
+            _RESULT.serve(self.result),
+            _CANCEL.serve(self.cancel),
+            _RECONCILE.serve(self.reconcile),
+            _RETRY.serve(self.retry),
         ]
 
     async def start(self, request: Asked) -> Response[bytes]:
@@ -145,8 +134,9 @@ class WorkflowRoutes:
 
     async def read(self, request: Asked, workflow_id: FromPath[str]) -> Response[bytes]:
         """Return one workflow."""
-        named = request.headers.get("lastword-position") or read_query(request, AfterQuery).after
-        cell = await self._reader.require(workflow_id, self._at_least(named))
+        query = read_query(request, AfterQuery)
+        named = request.headers.get("lastword-position") or query.after
+        cell = await self._reader.require(workflow_id, at_least(self._hub, named))
         return workflow_answer(request, self._hub, cell)
 
     async def history(self, request: Asked, workflow_id: FromPath[str]) -> Response[bytes]:
@@ -193,67 +183,6 @@ class WorkflowRoutes:
             raise refuse("no_result", f"The result of {workflow_id} is no longer kept.") from error
         return revalidated(request, body, etag)
 
-    async def page(self, request: Asked) -> Response[bytes]:
-        """Return one page of the workflows."""
-        query = read_query(request, ListQuery)
-        hub = self._hub
-        target = max(hub.position if hub.is_current else 0, self._at_least(query.after))
-        await self._wait_for_projection(target)
-        return self._page_answer(request, await self._lists.page(query.stored))
-
-    def _page_answer(self, request: Asked, found: StoredPage) -> Response[bytes]:
-        shown = [self._listed(listed) for listed in found.items]
-        tags = hashlib.blake2b(digest_size=9)
-        for _, tag in shown:
-            tags.update(tag.encode())
-        tags.update((found.next_cursor or "").encode())
-        page = WorkflowPage(
-            items=tuple(workflow for workflow, _ in shown),
-            next_cursor=found.next_cursor,
-            position=found.position,
-        )
-        headers = {"lastword-position": str(found.position)}
-        return revalidated(request, encode(page), f'W/"{tags.hexdigest()}"', headers=headers)
-
-    def _listed(self, listed: StoredWorkflow) -> tuple[Workflow, str]:
-        """Return a listed workflow under what the hub knows, and its ETag."""
-        hub, entry = self._hub, listed.entry
-        cell = hub.find(entry.record.id)
-        if cell is not None and cell.standing.position > entry.position:
-            entry = cell.standing  # what this edge has shown already must not be taken back
-        heartbeat, at = hub.pulses.standing(entry)
-        made = hub.progress_of(entry.record.id)
-        beats = [moment for moment in (at, listed.last_heartbeat_at) if moment is not None]
-        workflow = view(
-            entry, made=made, heartbeat=heartbeat, last_heartbeat_at=max(beats) if beats else None
-        )
-        revision = made.revision if made is not None and made.lease == entry.lease else 0
-        return workflow, f"{entry.record.id}.{entry.position}.{revision}{heartbeat}"
-
-    async def _wait_for_projection(self, target: int) -> None:
-        """Position first, then load: wait until the database has come to what this edge has shown."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + REACH_S
-        while True:
-            epoch, position = await self._lists.position()
-            if epoch is not None and self._hub.epoch and epoch != self._hub.epoch:
-                raise refuse(
-                    "projection_behind",
-                    f"The database follows the log {epoch}, and the log is now {self._hub.epoch}: "
-                    "run `lastword db rebuild`.",
-                    retry_after_s=5,
-                )
-            if position >= target:
-                return
-            if loop.time() > until:
-                raise refuse(
-                    "projection_behind",
-                    f"The database has not come to position {target} within {REACH_S:g} s; "
-                    "a supervisor may be missing. Reads of single workflows are not affected.",
-                    retry_after_s=1,
-                )
-            await asyncio.sleep(LOOK_S)
-
     def _started(self, request: Asked, reply: Reply) -> Response[bytes]:
         entry = _accepted(reply)
         created = reply.accepted is not None and reply.accepted.created
@@ -267,12 +196,6 @@ class WorkflowRoutes:
         heartbeat, at = self._hub.pulses.standing(entry)
         made = self._hub.progress_of(entry.record.id)
         return view(entry, made=made, heartbeat=heartbeat, last_heartbeat_at=at)
-
-    def _at_least(self, named: str | None) -> int:
-        since = parse_since(named)
-        if since is None or not since.fits(self._hub.epoch):
-            return 0
-        return since.position
 
 
 def _who(request: Asked, claimed: str | None) -> str | None:
@@ -306,18 +229,28 @@ def _transition(entry: Entry) -> Transition:
 
 
 _TAG: Final = "workflows"
-_VALIDATORS: Final = {
-    "ETag": "Weak; covers version, progress and freshness of the heartbeat.",
-    "Last-Modified": "When the status, the progress or the heartbeat's freshness last changed.",
-    "Lastword-Position": "The position in the log of what is shown.",
-}
-_LOCATION: Final = {"Location": "The workflow.", **_VALIDATORS}
+ONE: Final = "/workflows/{workflow_id:str}"
+_VALIDATORS: Final = ("ETag", "Last-Modified", "Lastword-Position")
+_LOCATION: Final = ("Location", *_VALIDATORS)
+_FOLLOWING: Final = (
+    "getWorkflow",
+    "getWorkflowHistory",
+    "getWorkflowLogs",
+    "getWorkflowResult",
+    "cancelWorkflow",
+    "reconcileWorkflow",
+    "retryWorkflow",
+    "streamWorkflow",
+    "streamWorkflowLogs",
+)
 _CREATED: Final = {
     201: "Accepted.",
     200: "This idempotency key was used before: the workflow that it stands for.",
 }
 
 _START: Final = Operation(
+    method="POST",
+    path="/workflows",
     id="startWorkflow",
     tag=_TAG,
     summary="Start a workflow",
@@ -325,7 +258,8 @@ _START: Final = Operation(
     query=NoQuery,
     body=StartRequest,
     body_example=START,
-    idempotent=True,
+    heeds=("Idempotency-Key",),
+    leads_to=_FOLLOWING,
     answer=Workflow,
     statuses=_CREATED,
     example=WORKFLOW,
@@ -339,63 +273,60 @@ _START: Final = Operation(
     ),
     headers=_LOCATION,
 )
-_LIST: Final = Operation(
-    id="listWorkflows",
-    tag=_TAG,
-    summary="List workflows",
-    description=(
-        "Never shows a workflow in a state before one that this edge has shown. "
-        "Pages hold still while rows change: follow `next_cursor`."
-    ),
-    query=ListQuery,
-    conditional=True,
-    answer=WorkflowPage,
-    example=PAGE,
-    problems=(*READ, "projection_behind"),
-    headers={"ETag": "Weak.", "Lastword-Position": "The list is true as of this position."},
-)
 _GET: Final = Operation(
+    method="GET",
+    path=ONE,
     id="getWorkflow",
     tag=_TAG,
     summary="Read a workflow",
     query=AfterQuery,
-    conditional=True,
+    heeds=("If-None-Match", "If-Modified-Since", "Lastword-Position"),
     answer=Workflow,
     example=WORKFLOW,
     problems=(*READ, "unknown_workflow", "unavailable"),
     headers=_VALIDATORS,
 )
 _HISTORY: Final = Operation(
+    method="GET",
+    path=f"{ONE}/history",
     id="getWorkflowHistory",
     tag=_TAG,
     summary="Read every status that a workflow has had",
     query=NoQuery,
-    conditional=True,
+    heeds=("If-None-Match",),
     answer=History,
     example=HISTORY,
     problems=(*READ, "unknown_workflow", "unavailable"),
-    headers={"ETag": "Weak."},
+    headers=("ETag",),
 )
 _LOGS: Final = Operation(
+    method="GET",
+    path=f"{ONE}/logs",
     id="getWorkflowLogs",
     tag=_TAG,
     summary="Read what a workflow's process wrote",
     description="Follow `next_cursor` to read on; it is null once the workflow has ended and all was read.",
     query=LogsQuery,
     answer=LogPage,
+    example=LOGS,
     problems=(*READ, "unknown_workflow", "unavailable"),
 )
 _RESULT: Final = Operation(
+    method="GET",
+    path=f"{ONE}/result",
     id="getWorkflowResult",
     tag=_TAG,
     summary="Read a workflow's result alone, however large",
     query=NoQuery,
-    conditional=True,
+    heeds=("If-None-Match",),
     answer=Any,
+    example=RESULT,
     problems=(*READ, "unknown_workflow", "no_result", "unavailable"),
-    headers={"ETag": "Weak."},
+    headers=("ETag",),
 )
 _CANCEL: Final = Operation(
+    method="POST",
+    path=f"{ONE}/cancel",
     id="cancelWorkflow",
     tag=_TAG,
     summary="Ask for a workflow to end",
@@ -406,12 +337,15 @@ _CANCEL: Final = Operation(
     query=NoQuery,
     body=CancelRequest,
     body_optional=True,
+    body_example=CANCEL,
     answer=Workflow,
     example=WORKFLOW,
     problems=(*WRITE, "unknown_workflow", "already_terminal", "invalid_request"),
     headers=_VALIDATORS,
 )
 _RECONCILE: Final = Operation(
+    method="POST",
+    path=f"{ONE}/reconcile",
     id="reconcileWorkflow",
     tag=_TAG,
     summary="Find out now whether a workflow's process lives",
@@ -423,11 +357,14 @@ _RECONCILE: Final = Operation(
     headers=_VALIDATORS,
 )
 _RETRY: Final = Operation(
+    method="POST",
+    path=f"{ONE}/retry",
     id="retryWorkflow",
     tag=_TAG,
     summary="Run an ended workflow again, as a new one",
     query=NoQuery,
-    idempotent=True,
+    heeds=("Idempotency-Key",),
+    leads_to=_FOLLOWING,
     answer=Workflow,
     statuses=_CREATED,
     example=WORKFLOW,
@@ -441,3 +378,5 @@ _RETRY: Final = Operation(
     ),
     headers=_LOCATION,
 )
+OPERATIONS: Final = (_START, _GET, _HISTORY, _LOGS, _RESULT, _CANCEL, _RECONCILE, _RETRY)
+"""What is offered here."""

@@ -21,7 +21,7 @@ from tests.e2e.stage import NAMES, Stage
 
 __all__ = ["main"]
 
-TABS: Final = 4
+TABS: Final = 2
 """Tabs of each cell, each with a workflow of its own; all end at the same moment."""
 
 OPENING: Final = """\

@@ -44,10 +44,11 @@ def test_a_stale_file_is_named_and_then_written(
 
 def test_only_what_stands_between_the_markers_is_replaced() -> None:
     """The rest of the page is written by people."""
-    page = f"before\n{generate.BEGIN}\nold\n{generate.END}\nafter\n"
-    assert f"before\n{generate.BEGIN}\nnew\n{generate.END}\nafter\n" == generate.splice(page, "new")
+    begin, end = "<!-- printed from X: begin -->", "<!-- printed from X: end -->"
+    page = f"before\n{begin}\nold\n{end}\nafter\n"
+    assert f"before\n{begin}\nnew\n{end}\nafter\n" == generate.splice(page, "new", "X")
     with pytest.raises(ValueError, match="expected one"):
-        generate.splice("no markers", "new")
+        generate.splice("no markers", "new", "X")
 
 
 def test_fields_are_described_by_their_docstrings() -> None:

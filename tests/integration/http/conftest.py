@@ -20,6 +20,7 @@ from lastword.http.access import Access
 from lastword.http.app import create_app
 from lastword.http.hub import Hub
 from lastword.http.operations import Catalogue
+from lastword.http.ports import Lists
 from lastword.http.server import EdgeServer, open_edge
 from lastword.http.settings import HttpSettings
 from tests.integration.http.clients import events
@@ -76,9 +77,10 @@ async def make_edge(
     attach: bool = True,
     headers: dict[str, str] | None = None,
     access: Access | None = None,
+    lists: Lists | None = None,
     **given: Any,
 ) -> AsyncGenerator[Edge, None]:
-    """Run an edge over `world`; `given` are its settings."""
+    """Run an edge over `world`, or with the `lists` of a real database; `given` are its settings."""
     settings = msgspec.convert({"port": 0, **given}, HttpSettings)
     hub = Hub(stale_after_s=stale_after_s, ping_s=settings.ping_s, stall_s=settings.stall_s)
     catalogue = Catalogue()
@@ -92,7 +94,7 @@ async def make_edge(
         log=world,
         commands=world,
         outputs=world,
-        lists=FakeLists(world),
+        lists=lists or FakeLists(world),
         registry=CollectorRegistry(),
         ui=ui or Path("does-not-exist"),
         access=access,

@@ -341,6 +341,16 @@ async def test_slow_headers_are_not_waited_for(edge: Edge, monkeypatch: pytest.M
         peer.close()
 
 
+@pytest.mark.parametrize("to", ["websocket", "h2c"])
+async def test_a_body_goes_with_no_upgrade(edge: Edge, to: str) -> None:
+    """The parser would lose it: the request is refused, and nothing is started with half of it."""
+    headers = {"Connection": "Upgrade", "Upgrade": to}
+    response = await edge.client.post("/workflows", json=GOOD, headers=headers)
+    assert (400, "bad_request") == (response.status_code, response.json()["code"])
+    assert "Upgrade" in response.json()["detail"]
+    assert not edge.world.log
+
+
 def _peer(edge: Edge) -> sockets.socket:
     peer = sockets.create_connection(("127.0.0.1", int(edge.url.rpartition(":")[2])))
     peer.setblocking(False)  # noqa: FBT003

@@ -7,6 +7,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from lastword.http.protocols import IDLE_FRAMES, EdgeWebSocket
 from tests.integration.http.conftest import Edge, OpenEdge, next_frame, told, until
 from tests.unit.http.fakes import World
 
@@ -17,9 +18,10 @@ HANDSHAKE = (
 MASK = b"\0\0\0\0"  # leaves what is masked as it is
 
 
-def frame(opcode: int, payload: bytes = b"", *, last: bool = True) -> bytes:
-    """Return a client's frame of up to 125 bytes (RFC 6455, section 5.2)."""
-    return bytes((opcode | (0x80 if last else 0), 0x80 | len(payload))) + MASK + payload
+def frame(opcode: int, payload: bytes = b"", *, last: bool = True, masked: bool = True) -> bytes:
+    """Return a frame of up to 125 bytes (RFC 6455, section 5.2): a client's, or, not masked, a server's."""
+    head = bytes((opcode | (0x80 if last else 0), (0x80 if masked else 0) | len(payload)))
+    return head + (MASK if masked else b"") + payload
 
 
 async def dial(edge: Edge, request: bytes) -> sockets.socket:
@@ -49,6 +51,22 @@ async def read_to_the_end(peer: sockets.socket) -> bytes:
     return text
 
 
+async def until_told(peer: sockets.socket, what: bytes) -> None:
+    """Return once the other side has said `what`."""
+    loop, text = asyncio.get_running_loop(), b""
+    while what not in text:
+        more = await asyncio.wait_for(loop.sock_recv(peer, 65_536), 10)
+        assert more, text
+        text += more
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let any number of frames say nothing, as a client may that takes its time over them."""
+    monkeypatch.setattr("lastword.http.protocols.IDLE_FRAMES", 10**9)
+
+
+@pytest.mark.usefixtures("patient")
 async def test_answers_to_pings_do_not_pile_up(edge: Edge) -> None:
     """A client that asks for ever and never reads is answered as far as it reads, and no further."""
     edge.world.run("w-1")
@@ -62,13 +80,37 @@ async def test_answers_to_pings_do_not_pile_up(edge: Edge) -> None:
     assert held < 400_000
 
 
-async def test_a_message_in_endless_parts_is_1009(edge: Edge) -> None:
-    """Empty parts count towards no length; their number is bounded."""
+@pytest.mark.usefixtures("patient")
+async def test_parts_of_a_message_do_not_pile_up(edge: Edge) -> None:
+    """Empty parts count towards no length: however many come, one is held, and the message is taken."""
     edge.world.run("w-1")
+    loop = asyncio.get_running_loop()
     with await shake_hands(edge, "/ws/workflows/w-1") as peer:
-        parts = frame(0x1, last=False) + frame(0x0, last=False) * 2_000
-        await asyncio.get_running_loop().sock_sendall(peer, parts)
-        assert (1009).to_bytes(2, "big") + b"too many fragments" in await read_to_the_end(peer)
+        (connection,) = edge.server.server_state.connections
+        assert isinstance(connection, EdgeWebSocket)
+        await loop.sock_sendall(peer, frame(0x1, b"{", last=False))
+        for _ in range(20):
+            await loop.sock_sendall(peer, frame(0x0, last=False) * 500)
+        await loop.sock_sendall(peer, frame(0x0, b"x", last=False) + frame(0x9))
+        await until_told(peer, frame(0xA, masked=False))
+        assert [b"{x"] == connection.frames
+        await loop.sock_sendall(peer, frame(0x0, b"}"))
+        await until_told(peer, b"malformed_message")
+        assert [] == connection.frames
+
+
+@pytest.mark.parametrize("idle", [(0x9, True), (0xA, True), (0x0, False)], ids=["pings", "pongs", "parts"])
+async def test_frames_that_say_nothing_are_1008_where_they_are_many(
+    edge: Edge, idle: tuple[int, bool]
+) -> None:
+    """A thousand in a second are taken, more are shown the door; the number of parts has no other bound."""
+    edge.world.run("w-1")
+    opcode, last = idle
+    with await shake_hands(edge, "/ws/workflows/w-1") as peer:
+        flood = frame(0x1, last=False) + frame(opcode, last=last) * (IDLE_FRAMES + 1)
+        await asyncio.get_running_loop().sock_sendall(peer, flood)
+        told = await read_to_the_end(peer)
+    assert told.endswith((1008).to_bytes(2, "big") + b"too many frames that say nothing")
 
 
 async def test_a_message_that_grows_beyond_the_limit_is_1009(world: World, open_edge_over: OpenEdge) -> None:

@@ -148,7 +148,7 @@ async def test_the_list_never_shows_less_than_was_shown(edge: Edge) -> None:
 
 async def test_a_list_that_stays_behind_is_no_list(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
     """503 with Retry-After, since an old list would take back what was shown."""
-    monkeypatch.setattr("lastword.http.workflows.REACH_S", 0.02)
+    monkeypatch.setattr("lastword.http.lists.REACH_S", 0.02)
     edge.world.run("w-1")
     edge.world.projected = 1
     response = await edge.client.get("/workflows")

@@ -62,6 +62,7 @@ RULES: Final[Mapping[tuple[str, str], str]] = {
     ("GET", "/metrics"): VIEWERS,
     ("GET", "/schema"): VIEWERS,
     ("GET", "/schema/openapi.json"): VIEWERS,
+    ("GET", "/schema/asyncapi.json"): VIEWERS,
     ("GET", "/events/workflows"): VIEWERS,
     ("GET", "/events/workflows/{workflow_id:str}"): VIEWERS,
     ("GET", "/events/workflows/{workflow_id:str}/logs"): VIEWERS,
@@ -77,7 +78,8 @@ RULES: Final[Mapping[tuple[str, str], str]] = {
 TOKENS: Final = {"token": "operators-secret", "viewer_token": "viewers-secret"}
 CALLERS: Final[Mapping[str, dict[str, str]]] = {
     "nobody": {},
-    "wrong": {"Cookie": "lastword_session=settings-operator.99999999999.0.0"},
+    "forger": {"Cookie": "lastword_session=settings-operator.99999999999.0.0"},
+    "guesser": {"Authorization": "Bearer a-wrong-one"},
     "viewer": {"Authorization": "Bearer viewers-secret"},
     "operator": {"Authorization": "Bearer operators-secret"},
 }
@@ -103,11 +105,14 @@ async def test_every_route_has_a_rule(edge: Edge) -> None:
     assert set(RULES) == routes(edge)
 
 
-async def test_every_role_at_every_route(world: World, open_edge_over: OpenEdge) -> None:
+async def test_every_role_at_every_route(
+    world: World, open_edge_over: OpenEdge, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """401 or 4001 without credentials, 403 for a viewer who would change something, else an answer."""
     world.run("w-1")
     world.run("w-2")
     world.succeed("w-2")
+    monkeypatch.setattr("lastword.http.identity.GUESSES", len(RULES))  # each is looked at
     async with open_edge_over(world, **TOKENS) as edge:
         for (method, template), rule in RULES.items():
             path = template.replace("{workflow_id:str}", "w-2").replace("{path:path}", "x")
@@ -120,7 +125,7 @@ async def test_every_role_at_every_route(world: World, open_edge_over: OpenEdge)
                 passed = code not in {401, 403, 4001}
                 assert passed is (caller in ALLOWED[rule]), (method, path, caller, code)
                 if not passed:
-                    expected = {401, 4001} if caller in {"nobody", "wrong"} else {403}
+                    expected = {401, 4001} if caller in {"nobody", "forger", "guesser"} else {403}
                     assert code in expected, (method, path, caller, code)
             edge.client.cookies.clear()
 

@@ -142,20 +142,28 @@ class System:
         """Where NATS is."""
         return str(self.run_file["nats"])
 
-    def get(self, path: str, **rest: Any) -> httpx.Response:
-        """Ask the edge."""
-        return httpx.get(f"{self.url}{path}", timeout=5.0, **rest)
+    @property
+    def headers(self) -> dict[str, str]:
+        """What shows the edge that we may ask, where it wants to know."""
+        token = self.environ.get("LASTWORD_HTTP__TOKEN")
+        return {"Authorization": f"Bearer {token}"} if token else {}
+
+    def get(self, path: str, *, headers: Mapping[str, str] | None = None, **rest: Any) -> httpx.Response:
+        """Ask the edge; `headers` come on top of those that it wants anyway."""
+        return httpx.get(
+            f"{self.url}{path}", timeout=5.0, headers={**self.headers, **(headers or {})}, **rest
+        )
 
     def begin(self, definition: str, **inputs: Any) -> str:
         """Start a workflow; return its id."""
         body = {"definition": definition, "inputs": inputs}
-        answer = httpx.post(f"{self.url}/workflows", json=body, timeout=10.0)
+        answer = httpx.post(f"{self.url}/workflows", json=body, timeout=10.0, headers=self.headers)
         assert 201 == answer.status_code, answer.text
         return str(answer.json()["id"])
 
     def post(self, path: str) -> httpx.Response:
         """Command the edge."""
-        return httpx.post(f"{self.url}{path}", timeout=15.0)
+        return httpx.post(f"{self.url}{path}", timeout=15.0, headers=self.headers)
 
     def workflow(self, workflow_id: str) -> dict[str, Any]:
         """Return a workflow as GET shows it."""
