@@ -29,7 +29,7 @@ __all__ = ["Idle", "measure_fanout"]
 
 WIRES: Final = {"ws": Wire.WS, "sse": Wire.SSE}
 SPACING_S: Final = 0.02  # between two events
-WRITES: Final = 100_000  # events times clients of one round
+WRITES: Final = 50_000  # events times clients of one round
 
 
 class Idle(Struct, frozen=True):

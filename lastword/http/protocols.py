@@ -157,7 +157,6 @@ class EdgeHttp(HttpToolsProtocol):
 
     _due: float | None = None
     """By when the rest of a request must have come, by the loop's clock; None while none is awaited."""
-    _timer: asyncio.TimerHandle | None = None
     _in_headers = False
     _header_bytes = 0
 
@@ -170,8 +169,6 @@ class EdgeHttp(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self._stop_waiting()
-        if self._timer is not None:
-            self._timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -225,24 +222,17 @@ class EdgeHttp(HttpToolsProtocol):
         """Say as a problem that what came is not HTTP."""
         self._refuse("bad_request", msg)
 
+    def look(self, now: float) -> None:
+        """End the wait for a request that is overdue; called now and then, with the loop's time."""
+        if self._due is not None and now > self._due:
+            self._due = None
+            self._too_slow()
+
     def _expect_request(self) -> None:
-        """Note by when the request must be whole; most are long over when the connection's timer looks."""
         self._due = self.loop.time() + HEADERS_S
-        if self._timer is None:
-            self._timer = self.loop.call_later(HEADERS_S, self._look)
 
     def _stop_waiting(self) -> None:
         self._due = None
-
-    def _look(self) -> None:
-        self._timer = None
-        if self._due is None:
-            return
-        left_s = self._due - self.loop.time()
-        if left_s > 0:
-            self._timer = self.loop.call_later(left_s, self._look)
-        else:
-            self._too_slow()
 
     def _too_slow(self) -> None:
         if not self.transport.is_closing():

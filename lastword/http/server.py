@@ -131,9 +131,14 @@ class EdgeServer(uvicorn.Server):
                 task.result()
 
     async def main_loop(self) -> None:
-        """Renew the `Date` header every second, and otherwise sleep until asked to stop."""
+        """Renew the `Date` header and look for overdue requests every second, until asked to stop."""
+        loop = asyncio.get_running_loop()
         while not self.should_exit:
             await self.on_tick(0)
+            now = loop.time()
+            for connection in tuple(self.server_state.connections):
+                if isinstance(connection, EdgeHttp):  # here, since a timer for each would cost as much as it
+                    connection.look(now)
             try:
                 async with asyncio.timeout(1.0):
                     await self._asked.wait()
