@@ -63,6 +63,9 @@ class Wire(Enum):
     WS = "ws"
 
 
+_SSE: Final = Wire.SSE  # a member is looked up slowly on Python 3.11, and this is asked for each client
+
+
 def encode(value: object) -> bytes:
     """Return compact JSON on one line."""
     return _encoder.encode(value)
@@ -126,11 +129,11 @@ class Burst:
 
     def framed(self, wire: Wire) -> bytes:
         """Return the bytes that a `Connection` takes; the same object for every client."""
-        return self._chunk if wire is Wire.SSE else self._frames
+        return self._chunk if wire is _SSE else self._frames
 
     def messages(self, wire: Wire) -> tuple[Message, ...]:
         """Return what to send on `wire` by ASGI; the same objects for every client."""
-        return self._events if wire is Wire.SSE else self._texts
+        return self._events if wire is _SSE else self._texts
 
     @cached_property
     def _body(self) -> bytes:

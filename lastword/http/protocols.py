@@ -128,9 +128,8 @@ class EdgeCycle(RequestResponseCycle):
 
     def offer(self, data: bytes) -> bool:
         """Write a chunk, unless the client is gone, does not read, or takes no chunks (HTTP/1.0)."""
-        if self.disconnected or self.flow.write_paused or not self.chunked_encoding:
-            return False
-        if not self.response_started or self.response_complete:
+        # Whether there are chunks is settled when the response begins.
+        if not self.chunked_encoding or self.response_complete or self.disconnected or self.flow.write_paused:
             return False
         self.transport.write(data)
         return True
