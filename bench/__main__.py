@@ -12,6 +12,7 @@ from bench.figures import lag_table, ratio_table
 from bench.floor import open_floor
 from bench.polling import measure_polling
 from bench.running import running_system
+from bench.stages import measure_stages, stage_table
 from bench.throughput import measure_throughput
 from bench.truth_lag import measure_executor_death, measure_start, measure_truth_lag, open_listener
 
@@ -33,8 +34,10 @@ async def truth(count: int, deaths: int) -> None:
     ):
         bare, rows = await measure_truth_lag(running, listener, floor, count)
         start = await measure_start(running, listener, count)
+        stages = await measure_stages(running, listener, min(count, 100))
         death = await measure_executor_death(running, listener, deaths)
     print(lag_table(bare, rows))
+    print(f"\n{stage_table(stages)}")
     print(f"\n{start.name}: p50 {start.p50:.1f} ms, p99 {start.p99:.1f} ms, n {start.count}")
     print(f"{death.name}: p50 {death.p50:.0f} ms, max {death.p99:.0f} ms, n {death.count}")
 

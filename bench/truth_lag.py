@@ -30,7 +30,15 @@ KILLED = "child kill -9"
 KILLED_WS = "child kill -9, to a WebSocket client"
 IDLE = 1_000  # clients that watch something else
 
-__all__ = ["Listener", "measure_executor_death", "measure_start", "measure_truth_lag", "open_listener"]
+__all__ = [
+    "Listener",
+    "measure_executor_death",
+    "measure_start",
+    "measure_truth_lag",
+    "open_listener",
+    "open_socket_listener",
+    "start",
+]
 
 
 class Listener:
@@ -134,7 +142,7 @@ async def measure_truth_lag(
             samples["exception"].append(await _own_end(http, listener, "failing"))
             samples[KILLED].append(await _killed(http, listener, listener))
             samples[KILLED_WS].append(await _killed(http, listener, socket))
-        watched = await _start(http, "parked")
+        watched = await start(http, "parked")
         port = int(running.url.rpartition(":")[2])
         async with crowd(port, [stream_request("ws", watched)] * IDLE):
             for _ in range(count):
@@ -161,7 +169,7 @@ async def measure_executor_death(running: Running, listener: Listener, count: in
     async with httpx.AsyncClient(base_url=running.url, timeout=10) as http:
         for _ in range(count):
             await running.until_serving("parked")
-            workflow_id = await _start(http, "parked")
+            workflow_id = await start(http, "parked")
             await asyncio.wait_for(listener.pid(workflow_id), 30)
             began_s = time.time()
             os.kill(running.pid("executor"), signal.SIGKILL)
@@ -170,7 +178,8 @@ async def measure_executor_death(running: Running, listener: Listener, count: in
     return summarise("executor kill -9", lags)
 
 
-async def _start(http: httpx.AsyncClient, definition: str) -> str:
+async def start(http: httpx.AsyncClient, definition: str) -> str:
+    """Start a workflow; return its id."""
     answer = await http.post("/workflows", json={"definition": definition})
     answer.raise_for_status()
     return str(answer.json()["id"])
@@ -179,7 +188,7 @@ async def _start(http: httpx.AsyncClient, definition: str) -> str:
 async def _until_told(
     http: httpx.AsyncClient, listener: Listener, definition: str
 ) -> tuple[float, dict[str, Any]]:
-    workflow_id = await _start(http, definition)
+    workflow_id = await start(http, definition)
     return await asyncio.wait_for(listener.ended(workflow_id), 30)
 
 
@@ -190,7 +199,7 @@ async def _own_end(http: httpx.AsyncClient, listener: Listener, definition: str)
 
 
 async def _killed(http: httpx.AsyncClient, listener: Listener, told: Listener | SocketListener) -> float:
-    workflow_id = await _start(http, "parked")
+    workflow_id = await start(http, "parked")
     pid = await asyncio.wait_for(listener.pid(workflow_id), 30)
     await asyncio.sleep(0.02)  # as the floor's process: started, and at rest
     began_s = time.time()
