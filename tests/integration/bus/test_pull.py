@@ -196,8 +196,8 @@ async def test_a_consumer_that_is_deleted_while_it_waits_is_made_again(bus: Bus)
         await taken.reach(1)
         await bus.ask_api(f"CONSUMER.DELETE.{subjects.JOB_STREAM}.jobs")
         await put(bus, "two")
-        await taken.reach(2)
-    assert ["one", "two"] == words(taken)
+        await taken.until(lambda items: "two" in words(items))
+    assert {"one", "two"} == set(words(taken))  # "one" may come again: its acknowledgement was on its way
 
 
 async def test_a_consumer_that_is_deleted_behind_its_back_is_made_again(
