@@ -248,8 +248,6 @@ class LiveRoutes:
                 await close(receive, raw, code, f"{refusal.body.code}: {refusal.body.detail}")
         except BusError as error:
             await close(receive, raw, CLOSE_CODES["unavailable"], unavailable(error).detail)
-        except OSError:  # the client went away before the stream began
-            pass
 
     async def _converse(self, scope: Scope, receive: Receive, send: Send, stream: Stream) -> None:
         await receive()  # websocket.connect

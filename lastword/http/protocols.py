@@ -100,9 +100,9 @@ class EdgeWebSocket(WebSocketsSansIOProtocol):
 
     def handle_parser_exception(self) -> None:
         """Say why the connection ends: by a close code, or, while it is still a handshake, by a problem."""
-        if self.handshake_initiated:
+        if self.conn.close_sent is not None:
             super().handle_parser_exception()
-        else:
+        else:  # nothing was accepted yet, or asked; the loss of the connection ends the application's part
             self.transport.write(_bare(refuse("bad_request", str(self.conn.parser_exc)).body))
             self.transport.close()
 

@@ -189,3 +189,27 @@ async def test_a_proxy_that_cuts_leaves_the_place(edge: Edge) -> None:
     got = [frame async for frame in edge.frames("/events/workflows/w-1", **{"Last-Event-ID": last_id})]
     assert ["running", "success"] == [frame["workflow"]["status"] for frame in got if "workflow" in frame]
     assert "end" == got[-1]["type"]
+
+
+@pytest.mark.parametrize("behind", [frame(0x8), frame(0x3), b"\0" * 9], ids=["goodbye", "reserved", "unmasked"])
+async def test_a_client_that_leaves_in_its_handshake_leaves_no_error(
+    edge: Edge, behind: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it sends before it is accepted ends it, and nobody is there to be told anything."""
+    asked, gone = asyncio.Event(), asyncio.Event()
+
+    async def read(_workflow_id: str) -> None:
+        asked.set()
+        await gone.wait()
+
+    monkeypatch.setattr(edge.world, "read", read)
+    request = f"GET /ws/workflows/w-1 HTTP/1.1\r\nHost: localhost\r\n{HANDSHAKE}\r\n".encode()
+    with await dial(edge, request) as peer:
+        await asked.wait()
+        (connection,) = edge.server.server_state.connections
+        await asyncio.get_running_loop().sock_sendall(peer, behind)
+        await until(connection.transport.is_closing)
+        gone.set()
+        await read_to_the_end(peer)
+    await until(lambda: not edge.server.server_state.tasks)
+    assert [] == [record.getMessage() for record in caplog.records]
