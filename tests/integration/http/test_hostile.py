@@ -191,7 +191,9 @@ async def test_a_proxy_that_cuts_leaves_the_place(edge: Edge) -> None:
     assert "end" == got[-1]["type"]
 
 
-@pytest.mark.parametrize("behind", [frame(0x8), frame(0x3), b"\0" * 9], ids=["goodbye", "reserved", "unmasked"])
+@pytest.mark.parametrize(
+    "behind", [frame(0x8), frame(0x3), b"\0" * 9], ids=["goodbye", "reserved", "unmasked"]
+)
 async def test_a_client_that_leaves_in_its_handshake_leaves_no_error(
     edge: Edge, behind: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
