@@ -13,8 +13,7 @@ import hashlib
 import hmac
 import ipaddress
 import secrets
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from http.cookies import CookieError, SimpleCookie
@@ -101,6 +100,28 @@ class Stream(Protocol):
     def finish(self, code: int, reason: str = "") -> None:
         """End it."""
         ...
+
+
+class Showing:
+    """A stream that is open for somebody. A class, since a generator's frame for each costs more."""
+
+    __slots__ = ("_all", "_principal", "_stream")
+
+    def __init__(
+        self, everyone: dict[Principal | None, set[Stream]], principal: Principal | None, stream: Stream
+    ) -> None:
+        self._all = everyone
+        self._principal = principal
+        self._stream = stream
+
+    def __enter__(self) -> None:
+        self._all.setdefault(self._principal, set()).add(self._stream)
+
+    def __exit__(self, *_: object) -> None:
+        streams = self._all.get(self._principal, set())
+        streams.discard(self._stream)
+        if not streams:
+            self._all.pop(self._principal, None)
 
 
 class InsecureBind(Exception):
@@ -248,17 +269,9 @@ class Access:
             return False
         return self._standing(self._known.get(principal.token)) is not None
 
-    @contextmanager
-    def showing(self, principal: Principal | None, stream: Stream) -> Generator[None, None, None]:
-        """Hold a stream open for one who was let in; `turn_out` may end it."""
-        streams = self._streams.setdefault(principal, set())
-        streams.add(stream)
-        try:
-            yield
-        finally:
-            streams.discard(stream)
-            if not streams:
-                self._streams.pop(principal, None)
+    def showing(self, principal: Principal | None, stream: Stream) -> "Showing":
+        """Return what holds a stream open, by `with`, for one who was let in; `turn_out` may end it."""
+        return Showing(self._streams, principal, stream)
 
     def turn_out(self, code: int, reason: str) -> int:
         """End the streams of those who may no longer look; return how many there were."""

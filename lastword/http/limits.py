@@ -1,8 +1,7 @@
 """How many live streams there may be, in all and for one address, and how fast things may be done."""
 
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from lastword.http.problems import refuse
 
@@ -33,21 +32,40 @@ class Turnstile:
                 retry_after_s=RETRY_S,
             )
 
-    @contextmanager
-    def admit(self, address: str) -> Generator[None, None, None]:
-        """Hold a place; raise the refusal `too_many_streams` where there is none."""
+    def admit(self, address: str) -> "Place":
+        """Return a place to be held by `with`; raises the refusal `too_many_streams` where there is none."""
         self.check(address)
+        return Place(self, address)
+
+    def enter(self, address: str) -> None:
+        """Count a stream in."""
         self._counts[address] = self._counts.get(address, 0) + 1
         self.open += 1
-        try:
-            yield
-        finally:
-            self.open -= 1
-            left = self._counts[address] - 1
-            if left:
-                self._counts[address] = left
-            else:
-                del self._counts[address]
+
+    def leave(self, address: str) -> None:
+        """Count a stream out."""
+        self.open -= 1
+        left = self._counts[address] - 1
+        if left:
+            self._counts[address] = left
+        else:
+            del self._counts[address]
+
+
+class Place:
+    """Held while a stream is open. A class, since a generator's frame for each of them is half a kilobyte."""
+
+    __slots__ = ("_address", "_turnstile")
+
+    def __init__(self, turnstile: Turnstile, address: str) -> None:
+        self._turnstile = turnstile
+        self._address = address
+
+    def __enter__(self) -> None:
+        self._turnstile.enter(self._address)
+
+    def __exit__(self, *_: object) -> None:
+        self._turnstile.leave(self._address)
 
 
 class Buckets:

@@ -170,8 +170,11 @@ class EdgeHttp(HttpToolsProtocol):
 
     _due: float | None = None
     """By when the rest of a request must have come, by the loop's clock; None while none is awaited."""
-    _in_headers = False
-    _header_bytes = 0
+    _header_bytes: int | None = None
+    """What has come of a request's headers; None while none are being read.
+
+    No more attributes: with over thirty, instances no longer share their keys, which costs 1 KB a connection.
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Set the socket up, and begin to wait for headers."""
@@ -187,7 +190,7 @@ class EdgeHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse what came, while the headers stay within their bound."""
         super().data_received(data)
-        if self._in_headers:
+        if self._header_bytes is not None:
             self._header_bytes += len(data)
             if self._header_bytes > MAX_HEADER_BYTES:
                 self._refuse("headers_too_large")
@@ -195,13 +198,12 @@ class EdgeHttp(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Say that the rest of the request must come soon."""
         super().on_message_begin()
-        self._in_headers = True
         self._header_bytes = 0
         self._expect_request()
 
     def on_headers_complete(self) -> None:
         """Offer the extension."""
-        self._in_headers = False
+        self._header_bytes = None
         if self._is_upgrade_with_body():  # of which the parser would lose the body
             self._refuse("bad_request", "A request with `Upgrade` takes no body: leave one of them out.")
             return
@@ -254,7 +256,7 @@ class EdgeHttp(HttpToolsProtocol):
 
         Where an earlier answer is still to come, nothing may stand in its place, and the end says it all.
         """
-        self._in_headers = False
+        self._header_bytes = None
         cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first request
         if cycle is None or cycle.response_complete or self._is_partial(cycle):
             self.transport.write(_bare(refuse(code, detail).body))
