@@ -175,6 +175,8 @@ async def by_polling(client: Client, edge: Place) -> Line:
         response = await edge.client.get(f"/workflows/{client.id}", headers=headers)
         if response.status_code == 404:
             raise NotThere
+        if response.status_code == 503:
+            raise NotNow
         etag = response.headers["etag"]
         if response.status_code == 200:
             workflow = response.json()
