@@ -59,6 +59,8 @@ class Recorder(clients.Client):
         self.breaks = 0
         """How often its line has broken."""
         self.ended: set[str] = set()
+        self.pause_s = 0.0
+        """How long it takes over each frame."""
         self._highest = 0
 
     def take(self, frame: Mapping[str, Any]) -> None:
@@ -100,26 +102,26 @@ class Recorder(clients.Client):
             self.after = f"{self.epoch}:{position}{mark}" if self.epoch else f"{position}{mark}"
 
 
-async def follow(client: Recorder, wire: Wire, edges: Sequence[Edge], *, pause_s: float = 0.0) -> None:
-    """Follow until the end where there is one, over one edge after the other; `pause_s` makes it slow."""
+async def follow(client: Recorder, wire: Wire, edges: Sequence[Edge]) -> None:
+    """Follow until the end where there is one, over one edge after the other."""
     turn = len(client.name)
     while not (client.id and client.ends):
         edge = edges[turn % len(edges)]
         turn += 1
         try:
-            await _listen(client, wire, edge, pause_s)
+            await _listen(client, wire, edge)
         except BROKEN:
             client.breaks += 1
         await asyncio.sleep(0.25)  # as a client waits before it tries again
 
 
-async def _listen(client: Recorder, wire: Wire, edge: Edge, pause_s: float) -> None:
+async def _listen(client: Recorder, wire: Wire, edge: Edge) -> None:
     async with aclosing(wire(client, edge)) as line:
         async for frame in line:
             client.take(frame)
             if client.id and client.ends:
                 break
-            await asyncio.sleep(pause_s)
+            await asyncio.sleep(client.pause_s)
         try:
             async with asyncio.timeout(AFTER_END_S):
                 async for frame in line:

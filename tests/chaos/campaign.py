@@ -50,7 +50,8 @@ class Campaign:
         for pace, pause_s in (("quick", 0.0), ("slow", 0.3)):
             for wire in ALL_WIRES:
                 recorder = Recorder(f"{pace} {wire}", wire, title=f"chaos-{self._seed}-")
-                self._follow(recorder, pause_s=pause_s)
+                recorder.pause_s = pause_s
+                self._follow(recorder)
 
     async def load(self, jobs: Sequence[Job], began_s: float) -> None:
         """Start, watch and cancel as planned."""
@@ -61,6 +62,8 @@ class Campaign:
     async def settle(self, status_log: StatusLog) -> list[Entry]:
         """Return the log once all has ended and everyone was told, or time is up."""
         until_s = time.monotonic() + SETTLE_S
+        for recorder in self.recorders:
+            recorder.pause_s = 0.0  # what waits for a slow client in the kernel's buffers is read as well
         while True:
             entries = [entry async for batch in status_log.replay() for entry in batch]
             last = {entry.record.id: entry for entry in entries}
@@ -80,10 +83,10 @@ class Campaign:
     def _knows(recorder: Recorder, ended: set[str]) -> bool:
         return recorder.ends > 0 if recorder.id else recorder.ended >= ended
 
-    def _follow(self, recorder: Recorder, pause_s: float = 0.0) -> None:
+    def _follow(self, recorder: Recorder) -> None:
         wire = {**ONE_WIRES, **ALL_WIRES}[recorder.wire]
         self.recorders.append(recorder)
-        following = follow(recorder, wire, self._deployment.edges, pause_s=pause_s)
+        following = follow(recorder, wire, self._deployment.edges)
         self._following.append(asyncio.create_task(following, name=recorder.name))
 
     async def _see(self, job: Job, began_s: float) -> None:

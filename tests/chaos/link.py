@@ -50,18 +50,27 @@ class Link:
         self._manners = GOOD
         self._changed = asyncio.Condition()
         self._open: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self.port = 0
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator["Link", None]:
         """Pass on until the block is left."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+
+        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.create_task(self._serve(reader, writer), name="link")
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
+
+        server = await asyncio.start_server(accept, "127.0.0.1", 0)
         self.port = int(server.sockets[0].getsockname()[1])
         try:
             yield self
         finally:
             server.close()
-            await self.behave(Manners(cut=True))
+            for task in list(self._serving):
+                task.cancel()
+            await asyncio.gather(*self._serving, return_exceptions=True)
 
     async def behave(self, manners: Manners) -> None:
         """Take other manners from now on."""
@@ -96,6 +105,7 @@ class Link:
             self._open -= ends
             for end in ends:
                 end.transport.abort()
+            await asyncio.gather(*(end.wait_closed() for end in ends), return_exceptions=True)
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: str) -> None:
         with contextlib.suppress(OSError):
