@@ -74,7 +74,13 @@ class Deployment:
     def bus_settings(self, user: User) -> BusSettings:
         """Return how to connect as a user."""
         name, password = self.credentials.of(user)
-        return BusSettings(url=self.nats_url, user=name, password=password, request_timeout_s=2.0)
+        return BusSettings(
+            url=self.nats_url,
+            user=name,
+            password=password,
+            replicas=self.cast.nodes,
+            request_timeout_s=2.0,
+        )
 
     def add_nodes(self) -> None:
         """Prepare the NATS servers."""

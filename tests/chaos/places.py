@@ -64,11 +64,15 @@ class Place:
             while not self._is_ready():  # noqa: ASYNC110  another process writes the file
                 await asyncio.sleep(0.05)
 
+    def kill(self) -> None:
+        """Be killed, and gone until it may run again."""
+        self._may_run.clear()
+        self._signal(signal.SIGKILL)
+
     async def die(self, for_s: float) -> None:
         """Be killed, and gone for a while; return once a new process works."""
         number = self.number
-        self._may_run.clear()
-        self._signal(signal.SIGKILL)
+        self.kill()
         await asyncio.sleep(for_s)
         self._may_run.set()
         async with asyncio.timeout(START_S):
