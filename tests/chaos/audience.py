@@ -70,7 +70,13 @@ class Recorder(clients.Client):
         workflow: Mapping[str, Any] = frame.get("workflow") or {}
         if kind == "hello":
             self.epoch = frame["epoch"]
-        elif kind == "ping":
+        if kind == "resync" or (kind == "hello" and self.after and not frame["recovered"] and not self.id):
+            # It was away for too long: the list is loaded anew.
+            self.after, self.last_id, self._highest = "", None, 0
+            raise clients.NotNow
+        if kind == "hello":
+            return
+        if kind == "ping":
             self._come_to(frame["position"])
         elif kind == "end":
             self.ends += 1
@@ -80,7 +86,10 @@ class Recorder(clients.Client):
         elif workflow:
             self._tell(kind, workflow["id"], workflow["position"], workflow["status"])
             self.workflow = dict(workflow)
-            self._come_to(workflow["position"], mark="~" if workflow["isTerminal"] else "")
+            if kind == "listed":  # its end was told before, or is not told at all
+                self.ended |= {workflow["id"]} if workflow["isTerminal"] else set()
+            else:
+                self._come_to(workflow["position"], mark="~" if workflow["isTerminal"] else "")
 
     def heard(self) -> Heard:
         """Return what it was told."""

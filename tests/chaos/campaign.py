@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,7 @@ from lastword.storage import digest, digest_of, open_database
 from lastword.storage.settings import StorageSettings
 from tests.chaos.audience import ALL_WIRES, ONE_WIRES, Recorder, follow, plain_subscriber, stuck
 from tests.chaos.coroner import Coroner
-from tests.chaos.deployment import Backend, Deployment, deploy
+from tests.chaos.deployment import Backend, Deployment, Edge, deploy
 from tests.chaos.history import Acknowledged, Client, History, Recorded
 from tests.chaos.plan import Job, plan_faults, plan_load
 from tests.chaos.storm import Storm
@@ -47,7 +47,7 @@ class Campaign:
 
     def open_audience(self) -> None:
         """Let clients follow everything, quick ones and a slow one, from the beginning."""
-        for pace, pause_s in (("quick", 0.0), ("slow", 0.3)):
+        for pace, pause_s in (("quick", 0.0), ("slow", 0.1)):
             for wire in ALL_WIRES:
                 recorder = Recorder(f"{pace} {wire}", wire, title=f"chaos-{self._seed}-")
                 recorder.pause_s = pause_s
@@ -170,6 +170,8 @@ async def play(backend: Backend, folder: Path, *, seed: int, lasts_s: float) -> 
             clients=tuple(clients),
             database=await _digest(deployment, digest_of(entries)),
             replay=digest_of(entries),
+            stale=tuple([await _stale(edge) for edge in deployment.edges]),
+            denied=tuple(_denied(deployment.folder)),
         )
 
 
@@ -185,6 +187,17 @@ async def _digest(deployment: Deployment, wanted: str) -> str:
         while (found := await digest(database)) != wanted and time.monotonic() < until_s:  # noqa: ASYNC110  another process writes
             await asyncio.sleep(0.5)
         return found
+
+
+async def _stale(edge: Edge) -> int:
+    return int((await edge.client.get("/summary")).json()["stale"])
+
+
+def _denied(folder: Path) -> Iterator[str]:
+    for path in sorted(folder.glob("*.log")):
+        for line in path.read_text("utf-8", "replace").splitlines():
+            if "bus.permission_denied" in line:
+                yield f"{path.stem}: {line}"
 
 
 def _recorded(entry: Entry, how: dict[str, str]) -> Recorded:

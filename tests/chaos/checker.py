@@ -205,15 +205,29 @@ def _unlike_an_end(heard: Sequence[Told], end: Recorded | None) -> Iterator[tupl
     statuses = [told.status for told in heard if told.status is not None]
     if not statuses or statuses[-1] != end.status:
         yield "untold", f"believes {statuses[-1] if statuses else 'nothing'}, it is {end.status}"
-    if kinds.count("end") != 1:
+    listed = any(told.kind == "listed" and told.status in TERMINAL for told in heard)
+    if kinds.count("end") != 1 and not (listed and "end" not in kinds):  # a list has no `end`
         yield "double end", f"was told {kinds.count('end')} times that it ended"
     if "end" in kinds:
         first = kinds.index("end")
         if not any(told.status == end.status for told in heard[:first]):
             yield "untold", "was told `end` before the terminal status"
         # A stream of many that comes back may open with how everything stands.
-        if any(kind not in {"snapshot", "end"} for kind in kinds[first:]):
+        if any(kind not in {"snapshot", "listed", "end"} for kind in kinds[first:]):
             yield "double end", "was told news after `end`"
+
+
+def nothing_that_ended_is_stale(history: History) -> Iterator[Violation]:
+    """Show no stale heartbeat where nothing runs."""
+    for number, stale in enumerate(history.stale):
+        if stale:
+            yield Violation(rule="stale", workflow=f"edge {number}", detail=f"shows {stale} stale heartbeats")
+
+
+def nobody_oversteps(history: History) -> Iterator[Violation]:
+    """Ask nothing of NATS that one's user may not."""
+    for asked in history.denied:
+        yield Violation(rule="denied", workflow="none", detail=asked)
 
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -228,6 +242,8 @@ RULES: Final[tuple[Rule, ...]] = (
     nobody_is_told_backwards,
     nobody_is_told_what_is_not,
     everyone_is_told_the_last_word,
+    nothing_that_ended_is_stale,
+    nobody_oversteps,
 )
 
 

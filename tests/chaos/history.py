@@ -87,3 +87,7 @@ class History(Struct, frozen=True, kw_only=True):
     """The digest of the database at the end."""
     replay: str
     """The digest of a database that follows the same log."""
+    stale: tuple[int, ...] = ()
+    """How many stale heartbeats each edge shows at the end."""
+    denied: tuple[str, ...] = ()
+    """What processes asked of NATS and may not."""

@@ -130,6 +130,8 @@ LIES: dict[str, tuple[History, str]] = {
     "a cancel that nobody asked for": (_ended(None, None, status="cancelled"), "wrong outcome"),
     "a process run twice": (replace(HONEST, lived=HONEST.lived * 2), "run twice"),
     "a process left over": (replace(HONEST, lived=(replace(HONEST.lived[0], ended_s=None),)), "zombie"),
+    "a stale heartbeat of nothing": (replace(HONEST, stale=(0, 1)), "stale"),
+    "a right that nobody gave": (replace(HONEST, denied=("purge",)), "denied"),
     "an end told late": (replace(HONEST, log=(*LOG[:2], _record(3, "success", 31.0))), "late"),
 }
 
@@ -157,6 +159,9 @@ TRUTHS: dict[str, Callable[[], History]] = {
         HONEST,
         log=(*LOG[:2], _record(3, "success", 40.0)),
         faults=(_fault("kill nats", 4.0, 39.0, "n1"),),
+    ),
+    "a client that was away loaded the list": lambda: replace(
+        HONEST, clients=(_client(TOLD[0], replace(TOLD[2], kind="listed")),)
     ),
     "a plain subscriber missed the end": lambda: replace(
         HONEST, clients=(_client(*TOLD[:2], promised=False),)
