@@ -23,7 +23,7 @@ __all__ = ["MAX_INLINE_RESULT", "Outputs"]
 
 MAX_INLINE_RESULT: Final = 262_144  # bytes; a larger result goes to the bucket (DESIGN section 3)
 BATCH: Final = 256
-CHUNK: Final = 131_072  # bytes, as every client has it
+CHUNK: Final = 65_536  # bytes; half of what clients take by default, for slow links' sake
 
 _logged = msgspec.json.Decoder(Logged)
 
@@ -83,7 +83,7 @@ class Outputs:
         nuid = secrets.token_hex(11)
         chunks = [result[start : start + CHUNK] for start in range(0, len(result), CHUNK)]
         for chunk in chunks:
-            await self._bus.store(f"$O.{subjects.RESULT_BUCKET}.C.{nuid}", chunk)
+            await self._bus.store(f"$O.{subjects.RESULT_BUCKET}.C.{nuid}", chunk, is_bulky=True)
         described = {
             "name": reference.name,
             "bucket": subjects.RESULT_BUCKET,

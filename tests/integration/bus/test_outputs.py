@@ -11,6 +11,7 @@ from lastword.bus import Bus, Outputs, Unavailable
 from lastword.contracts import subjects
 from lastword.contracts.events import ResultReference
 from lastword.contracts.messages import Logged, LogLine
+from tests.chaos.link import Link, Manners
 from tests.integration.servers import AT, NatsServer, Proxy
 
 
@@ -108,6 +109,17 @@ async def test_a_broken_put_asks_for_no_right_that_executors_lack(nats_server: N
     assert 140_002 == len(await Outputs(bus).result(kept))
     assert [] == lost
     assert [] == [line for line in logs if line["event"] == "bus.permission_denied"]
+
+
+async def test_a_large_result_comes_through_a_slow_link(nats_server: NatsServer, bus: Bus) -> None:
+    """Though each part of it takes longer than any other request may."""
+    link = Link(nats_server.embedded.port)
+    async with link.open():
+        url = f"nats://127.0.0.1:{link.port}"
+        async with nats_server.open("executor", url=url, request_timeout_s=0.2) as own:
+            await link.behave(Manners(bytes_per_s=200_000))
+            kept = await Outputs(own).keep_result("w-1", 12, b'"' + b"x" * 140_000 + b'"')
+    assert 140_002 == len(await Outputs(bus).result(kept))
 
 
 async def test_a_result_that_is_gone_is_named(bus: Bus) -> None:
