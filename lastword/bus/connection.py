@@ -109,8 +109,12 @@ class Bus:
 
     async def open(self) -> None:
         """Be ready to ask."""
-        self.on_disconnect.append(self._requests.give_up)
         await self._requests.open()
+
+    def give_up(self) -> None:
+        """Take note that the connection has ended: no answer comes over it any more."""
+        self._requests.give_up()
+        _tell(self.on_disconnect)
 
     @property
     def is_connected(self) -> bool:
@@ -237,7 +241,7 @@ async def open_bus(
         if client.is_closed or closing.is_set():
             return
         log.warning("bus.disconnected", connection=name, url=shown)
-        _tell(bus.on_disconnect)
+        bus.give_up()
 
     async def reconnected() -> None:
         log.info("bus.reconnected", connection=name, url=shown)
