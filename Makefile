@@ -102,6 +102,13 @@ search: $(READY) $(UI) ## Look for requests, messages and frames that break the 
 model: $(READY) ## Visit every state of the model in Promela, and hunt the faults planted in it
 	$(BIN)/python -m tests.model.report
 
+SEED ?= 1
+MINUTES ?= 5
+BACKEND ?= cluster
+.PHONY: chaos
+chaos: $(READY) ## Strike a whole lastword, and judge what witnesses saw: SEED=1 MINUTES=5 BACKEND=cluster or single
+	$(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES) --backend $(BACKEND)
+
 .PHONY: audit
 audit: $(READY) ## Audit the dependencies: pins, licences, and known vulnerabilities where one can ask
 	$(BIN)/python -m tools.audit

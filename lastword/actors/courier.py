@@ -78,7 +78,8 @@ class Courier:
         try:
             light = await self._lightened(report)
             try:
-                await self._post.store(subject, msgspec.json.encode(light), message_id=report.event_id)
+                payload = msgspec.json.encode(light)
+                await self._post.store(subject, payload, message_id=report.event_id, is_bulky=True)
             except TooLarge as error:
                 log.warning("report.trimmed", workflow=report.id, why=str(error))
                 slim = msgspec.json.encode(report_without_bulk(light))

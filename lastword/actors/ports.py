@@ -34,9 +34,18 @@ class Post(Protocol):
         ...
 
     async def store(
-        self, subject: str, payload: bytes, *, message_id: str | None = None, ttl_s: int | None = None
+        self,
+        subject: str,
+        payload: bytes,
+        *,
+        message_id: str | None = None,
+        ttl_s: int | None = None,
+        is_bulky: bool = False,
     ) -> bool:
-        """Put a message into a stream; return False where it knew `message_id` already. Also `TooLarge`."""
+        """Put a message into a stream; return False where it knew `message_id` already. Also `TooLarge`.
+
+        What `is_bulky` gets the time that a slow link takes to carry it.
+        """
         ...
 
     async def tell(self, subject: str, payload: bytes) -> None:

@@ -49,6 +49,9 @@ RECONNECT_S: Final = 0.1  # between two tries; the default of 2 s doubled the ga
 FIRST_S: Final = 5.0
 """Seconds to try for the first connection; later ones are tried for ever."""
 
+SLOWEST_LINK: Final = 16_384
+"""Bytes a second that a link must carry for large results to come through."""
+
 TRANSIENT: Final = (
     nats.errors.TimeoutError,
     nats.errors.NoRespondersError,
@@ -108,6 +111,11 @@ class Bus:
         """Be ready to ask."""
         await self._requests.open()
 
+    def give_up(self) -> None:
+        """Take note that the connection has ended: no answer comes over it any more."""
+        self._requests.give_up()
+        _tell(self.on_disconnect)
+
     @property
     def is_connected(self) -> bool:
         """Whether the server can be reached right now, as far as is known."""
@@ -141,28 +149,47 @@ class Bus:
         return answer
 
     async def store(
-        self, subject: str, payload: bytes, *, message_id: str | None = None, ttl_s: int | None = None
+        self,
+        subject: str,
+        payload: bytes,
+        *,
+        message_id: str | None = None,
+        ttl_s: int | None = None,
+        is_bulky: bool = False,
     ) -> bool:
         """Publish into a stream; return once it is stored.
 
         False: the stream knew `message_id` already, and stored nothing.  `ttl_s` is how long the message may
-        live, in whole seconds.  Raises `Unavailable` where nobody says that it is stored, so that it may or
-        may not be, and `TooLarge`.
+        live, in whole seconds; `is_bulky` as with `publish`.  Raises `Unavailable` where nobody says that it
+        is stored, so that it may or may not be, and `TooLarge`.
         """
         headers: dict[str, str] = {}
         if message_id is not None:
             headers["Nats-Msg-Id"] = message_id
         if ttl_s is not None:
             headers["Nats-TTL"] = f"{ttl_s}s"
-        ack = await self.publish(subject, payload, headers)
+        ack = await self.publish(subject, payload, headers, is_bulky=is_bulky)
         if ack.error is not None:
             raise Unavailable(subject, ack.error.description)
         return not ack.duplicate
 
-    async def publish(self, subject: str, payload: bytes, headers: dict[str, str] | None = None) -> Ack:
-        """Publish to a stream and return what it says; raise `Unavailable` (`Unheard`) or `TooLarge`."""
+    async def publish(
+        self,
+        subject: str,
+        payload: bytes,
+        headers: dict[str, str] | None = None,
+        *,
+        is_bulky: bool = False,
+    ) -> Ack:
+        """Publish to a stream and return what it says; raise `Unavailable` (`Unheard`) or `TooLarge`.
+
+        What `is_bulky` gets the time that a slow link takes to carry it: whoever gave up before would send it
+        again behind the first, and again, until nothing else came through.
+        """
         try:
             limit_s = self.settings.request_timeout_s
+            if is_bulky:
+                limit_s += len(payload) / SLOWEST_LINK
             message = await self._requests.ask(subject, payload, timeout_s=limit_s, headers=headers or None)
             return _acks.decode(message.data)
         except nats.errors.MaxPayloadError as error:
@@ -214,7 +241,7 @@ async def open_bus(
         if client.is_closed or closing.is_set():
             return
         log.warning("bus.disconnected", connection=name, url=shown)
-        _tell(bus.on_disconnect)
+        bus.give_up()
 
     async def reconnected() -> None:
         log.info("bus.reconnected", connection=name, url=shown)

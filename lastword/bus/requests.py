@@ -52,6 +52,11 @@ class Requests:
             raise NoRespondersError
         return message
 
+    def give_up(self) -> None:
+        """Wait for no answer any more: the connection that they would come over has ended."""
+        for answer in self._waiting.values():
+            _give_up(answer)
+
     async def _hear(self, message: Msg) -> None:
         waiting = self._waiting.get(message.subject.rpartition(".")[2])
         if waiting is not None and not waiting.done():  # else nobody waits any more

@@ -22,13 +22,17 @@ KEPT_EXECUTORS: Final = 1_024  # executors shown; the longest silent go first
 class _Vouch:
     """The last beat that vouched for one lease."""
 
-    __slots__ = ("at", "executor", "heard", "lease", "stale")
+    __slots__ = ("at", "executor", "heard", "lease", "recorded", "stale")
 
-    def __init__(self, lease: int, heard: float, at: datetime | None, executor: str | None) -> None:
+    def __init__(
+        self, lease: int, heard: float, at: datetime | None, executor: str | None, *, recorded: bool = True
+    ) -> None:
         self.lease = lease
         self.heard = heard
         self.at = at
         self.executor = executor
+        self.recorded = recorded
+        """Whether a record says so too; a beat alone may tell of what had ended when this edge began."""
         self.stale = False
 
 
@@ -82,7 +86,7 @@ class Pulses:
             vouch = self._vouches.get(held.id)
             if vouch is None:
                 if held.id not in self._ended:  # a late beat must not bring back what has ended
-                    self._vouches[held.id] = _Vouch(held.lease, now, pulse.at, pulse.executor)
+                    self._vouches[held.id] = _Vouch(held.lease, now, pulse.at, pulse.executor, recorded=False)
             elif held.lease >= vouch.lease:
                 vouch.lease = held.lease
                 vouch.heard = now
@@ -100,6 +104,8 @@ class Pulses:
             vouch = self._vouches.get(entry.record.id)
             if vouch is None or vouch.lease < lease:
                 self._vouches[entry.record.id] = _Vouch(lease, self._now(), None, entry.record.executor)
+            else:
+                vouch.recorded = True
         elif entry.record.status.is_terminal:
             self._vouches.pop(entry.record.id, None)
             self._ended[entry.record.id] = None
@@ -119,6 +125,7 @@ class Pulses:
                 silent = not self._deaf and self._now() - self._floor > self._stale_after_s
                 vouch.stale = silent or vouch.executor in self._expired
                 self._vouches[entry.record.id] = vouch
+            vouch.recorded = True
 
     def expire(self, executor: str) -> list[str]:
         """Note that the server dropped an executor's last beat.
@@ -131,12 +138,7 @@ class Pulses:
         known = self._executors.get(executor)
         if known is not None:
             known.gone = True
-        turned: list[str] = []
-        for workflow_id, vouch in self._vouches.items():
-            if vouch.executor == executor and not vouch.stale:
-                vouch.stale = True
-                turned.append(workflow_id)
-        return turned
+        return self._silence(lambda vouch: vouch.executor == executor)
 
     def sweep(self) -> list[str]:
         """Return the workflows whose heartbeat has turned stale since the last sweep."""
@@ -145,11 +147,19 @@ class Pulses:
         limit = self._now() - self._stale_after_s
         if limit < self._floor:
             return []
+        return self._silence(lambda vouch: vouch.heard < limit)
+
+    def _silence(self, is_silent: Callable[[_Vouch], bool]) -> list[str]:
+        """Turn stale who is silent, and return them; of whom only beats have told, forget."""
         turned: list[str] = []
-        for workflow_id, vouch in self._vouches.items():
-            if not vouch.stale and vouch.heard < limit:
+        for workflow_id, vouch in list(self._vouches.items()):
+            if vouch.stale or not is_silent(vouch):
+                continue
+            if vouch.recorded:
                 vouch.stale = True
                 turned.append(workflow_id)
+            else:
+                del self._vouches[workflow_id]
         return turned
 
     def standing(self, entry: Entry) -> tuple[Heartbeat | None, datetime | None]:

@@ -214,3 +214,17 @@ async def test_the_end_of_a_connection_is_told_once_it_has_ended(nats_server: Na
     async with nats_server.open() as bus:
         assert not bus.closed.is_set()
     assert bus.closed.is_set()
+
+
+async def test_what_is_asked_when_the_connection_ends_fails_at_once(nats_server: NatsServer) -> None:
+    """No answer can come any more, however long one would have been waited for."""
+    proxy = Proxy(nats_server.embedded.port)
+    async with proxy.open(), nats_server.open(url=proxy.url, request_timeout_s=50.0) as bus:
+        proxy.freeze()
+        asking = asyncio.create_task(bus.ask_api("INFO"))
+        await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            await proxy.cut()
+            with pytest.raises(Unavailable):
+                await asking
+        proxy.thaw()

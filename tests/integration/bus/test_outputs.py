@@ -5,12 +5,14 @@ import hashlib
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from lastword.bus import Bus, Outputs, Unavailable
 from lastword.contracts import subjects
 from lastword.contracts.events import ResultReference
 from lastword.contracts.messages import Logged, LogLine
-from tests.integration.servers import AT, NatsServer
+from tests.chaos.link import Link, Manners
+from tests.integration.servers import AT, NatsServer, Proxy
 
 
 def logged(workflow_id: str, text: str) -> Logged:
@@ -83,6 +85,41 @@ async def test_keeping_a_result_again_changes_nothing(bus: Bus) -> None:
     assert b'"tides"' == await outputs.result(first)
     info = await bus.ask_api(f"STREAM.INFO.OBJ_{subjects.RESULT_BUCKET}")
     assert info["state"]["messages"] == 2  # one chunk and one description: the first try's are gone
+
+
+async def test_a_broken_put_asks_for_no_right_that_executors_lack(nats_server: NatsServer, bus: Bus) -> None:
+    """The answer to a chunk, then that to the description, gets lost: it is put again, nothing is purged."""
+    lost = [b'"seq":1}', b'"seq":4}']
+
+    def lose(_head: bytes, body: bytes) -> bool:
+        found = [mark for mark in lost if b"OBJ_LASTWORD_RESULT" in body and mark in body.replace(b" ", b"")]
+        for mark in found:
+            lost.remove(mark)
+        return bool(found)
+
+    proxy = Proxy(nats_server.embedded.port)
+    proxy.lose = lose
+    with capture_logs() as logs:
+        async with proxy.open(), nats_server.open("executor", url=proxy.url, request_timeout_s=0.3) as own:
+            outputs = Outputs(own)
+            for _ in range(2):
+                with pytest.raises(Unavailable):
+                    await outputs.keep_result("w-1", 12, b'"' + b"x" * 140_000 + b'"')
+            kept = await outputs.keep_result("w-1", 12, b'"' + b"x" * 140_000 + b'"')
+    assert 140_002 == len(await Outputs(bus).result(kept))
+    assert [] == lost
+    assert [] == [line for line in logs if line["event"] == "bus.permission_denied"]
+
+
+async def test_a_large_result_comes_through_a_slow_link(nats_server: NatsServer, bus: Bus) -> None:
+    """Though each part of it takes longer than any other request may."""
+    link = Link(nats_server.embedded.port)
+    async with link.open():
+        url = f"nats://127.0.0.1:{link.port}"
+        async with nats_server.open("executor", url=url, request_timeout_s=0.2) as own:
+            await link.behave(Manners(bytes_per_s=200_000))
+            kept = await Outputs(own).keep_result("w-1", 12, b'"' + b"x" * 140_000 + b'"')
+    assert 140_002 == len(await Outputs(bus).result(kept))
 
 
 async def test_a_result_that_is_gone_is_named(bus: Bus) -> None:

@@ -175,6 +175,8 @@ async def by_polling(client: Client, edge: Place) -> Line:
         response = await edge.client.get(f"/workflows/{client.id}", headers=headers)
         if response.status_code == 404:
             raise NotThere
+        if response.status_code == 503:
+            raise NotNow
         etag = response.headers["etag"]
         if response.status_code == 200:
             workflow = response.json()
@@ -189,14 +191,21 @@ async def _load(client: Client, edge: Place) -> None:
     """Load the list, unless the client has a place to go on from."""
     if client.after:
         return
-    answer = await edge.client.get(f"/workflows?q={client.title}")
-    if answer.status_code == 503:
-        raise NotNow
-    assert answer.status_code == 200, answer.text
-    page = answer.json()
-    for workflow in page["items"]:
-        client.take({"type": "snapshot", "workflow": workflow})
-    client.after = str(page["position"])
+    cursor = ""
+    position: int | None = None
+    while True:
+        answer = await edge.client.get(f"/workflows?q={client.title}&limit=200{cursor}")
+        if answer.status_code == 503:
+            raise NotNow
+        assert answer.status_code == 200, answer.text
+        page = answer.json()
+        for workflow in page["items"]:
+            client.take({"type": "listed", "workflow": workflow})
+        position = page["position"] if position is None else position  # what follows is true since the first
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    client.after = str(position)
 
 
 WIRES: Final[tuple[Wire, ...]] = (

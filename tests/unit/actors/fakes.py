@@ -146,7 +146,13 @@ class FakePost:
         return [msgspec.json.decode(one.payload) for one in carried if one.subject == subject]
 
     async def store(
-        self, subject: str, payload: bytes, *, message_id: str | None = None, ttl_s: int | None = None
+        self,
+        subject: str,
+        payload: bytes,
+        *,
+        message_id: str | None = None,
+        ttl_s: int | None = None,
+        is_bulky: bool = False,
     ) -> bool:
         """See `Post`."""
         await self._carry(subject, payload)

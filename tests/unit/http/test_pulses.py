@@ -71,6 +71,32 @@ def test_a_late_beat_does_not_bring_back_what_has_ended() -> None:
     assert (None, None) == pulses.standing(entry_at(Status.SUCCESS))
 
 
+def test_a_beat_from_before_the_edge_began_leaves_nothing_behind() -> None:
+    """The last beat of a killed executor outlives the ends of what it lists, and no record will tell them."""
+    clock = Clock()
+    silent, expired = Pulses(9.0, clock), Pulses(9.0, clock)
+    for pulses in (silent, expired):
+        pulses.beat(pulse(LEASE))
+    clock.now += 9.1
+    assert ([], []) == (silent.sweep(), expired.expire("host-1"))
+    for pulses in (silent, expired):
+        assert (0, 0) == (pulses.stale, pulses.live)
+
+
+def test_a_beat_before_its_record_counts() -> None:
+    """Whoever is heard of by a beat first is judged as soon as a record, read or heard, says so too."""
+    clock = Clock()
+    heard, read = Pulses(9.0, clock), Pulses(9.0, clock)
+    for pulses in (heard, read):
+        pulses.beat(pulse(LEASE, at=3))
+    heard.follow(entry_at(Status.RUNNING))
+    read.adopt(entry_at(Status.RUNNING))
+    for pulses in (heard, read):
+        assert ("fresh", second(3)) == pulses.standing(entry_at(Status.RUNNING))
+    clock.now += 9.1
+    assert (["w-1"], ["w-1"]) == (heard.sweep(), read.sweep())
+
+
 def test_while_the_feed_is_broken_nobody_is_judged() -> None:
     """And after it is back everyone has a whole threshold to beat again."""
     clock, pulses = running()

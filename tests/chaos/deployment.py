@@ -1,0 +1,216 @@
+"""The system under test: real processes, on one NATS node and SQLite or on three and PostgreSQL."""
+
+import asyncio
+import json
+import os
+import shutil
+import socket
+import sys
+import sysconfig
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final, Literal
+
+import httpx
+
+from lastword.bus import BusSettings
+from lastword.bus.accounts import Credentials, read_credentials, render_accounts
+from lastword.contracts.permissions import User
+from lastword.storage import upgrade
+from tests.chaos.link import Link
+from tests.chaos.places import Place
+from tests.chaos.plan import ACTORS, Cast
+from tests.integration.postgres import PrivatePostgres, private_postgres
+
+__all__ = ["Backend", "Deployment", "Edge", "deploy"]
+
+PROJECT: Final = Path(__file__).with_name("project")
+NATS_SERVER: Final = str(Path(sysconfig.get_path("scripts")) / "nats-server")
+Backend = Literal["single", "cluster"]
+
+
+class Edge:
+    """Where an edge is; it comes back at the same port."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.client = httpx.AsyncClient(
+            base_url=self.url,
+            trust_env=False,
+            verify=False,  # noqa: S501  it speaks no TLS, and a context costs 20 ms
+            timeout=10,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+        )
+
+    @property
+    def ws(self) -> str:
+        """The address for WebSocket."""
+        return self.url.replace("http", "ws", 1)
+
+
+class Deployment:
+    """What runs."""
+
+    def __init__(self, folder: Path, cast: Cast, postgres: PrivatePostgres | None, database: str) -> None:
+        self.folder = folder
+        self.cast = cast
+        self.postgres = postgres
+        self.database = database
+        """Its URL."""
+        self.credentials: Credentials = read_credentials(folder / "users")
+        self.places: dict[str, Place] = {}
+        self.links: dict[str, list[Link]] = {}
+        """By executor: its way to each node."""
+        self.edges: list[Edge] = []
+        self.nats_ports: list[int] = []
+
+    @property
+    def nats_url(self) -> str:
+        """Every node, directly."""
+        return _urls(self.nats_ports)
+
+    def bus_settings(self, user: User) -> BusSettings:
+        """Return how to connect as a user."""
+        name, password = self.credentials.of(user)
+        return BusSettings(
+            url=self.nats_url,
+            user=name,
+            password=password,
+            replicas=self.cast.nodes,
+            request_timeout_s=2.0,
+        )
+
+    def add_nodes(self) -> None:
+        """Prepare the NATS servers."""
+        ports = _free_ports(2 * self.cast.nodes)
+        self.nats_ports, routes = ports[: self.cast.nodes], ports[self.cast.nodes :]
+        for number, (port, route) in enumerate(zip(self.nats_ports, routes, strict=True)):
+            configuration = self.folder / f"nats-{number}.conf"
+            configuration.write_text(self._configuration(number, port, route, routes), "utf-8")
+            self._add(f"nats-{number}", [NATS_SERVER, "-c", str(configuration)], {}, ready="Server is ready")
+
+    async def add_actors(self, stack: AsyncExitStack) -> None:
+        """Prepare two of each actor; executors reach NATS over links of their own."""
+        for role in ACTORS:
+            for number in range(self.cast.each):
+                name = f"{role}-{number}"
+                environ = self._environ(name, User(role))
+                if role == "executor":
+                    links = [await stack.enter_async_context(Link(port).open()) for port in self.nats_ports]
+                    self.links[name] = links
+                    environ["LASTWORD_BUS__URL"] = _urls([link.port for link in links])
+                elif role == "auditor":
+                    user, password = self.credentials.system
+                    urls = [f"nats://{user}:{password}@127.0.0.1:{port}" for port in self.nats_ports]
+                    environ["LASTWORD_BUS__SYSTEM_URL"] = ",".join(urls)
+                elif role == "edge":
+                    edge = Edge(_free_ports(1)[0])
+                    stack.push_async_callback(edge.client.aclose)
+                    self.edges.append(edge)
+                    environ["LASTWORD_HTTP__PORT"] = str(edge.port)
+                self._add(
+                    name,
+                    [sys.executable, "-m", "lastword", "run", role],
+                    environ,
+                    ready=f'"{role}.ready"',
+                    numbered="LASTWORD_EXECUTOR__NAME" if role == "executor" else None,
+                )
+
+    def named(self, role: str) -> list[Place]:
+        """Return the places of a role."""
+        return [place for name, place in self.places.items() if name.startswith(f"{role}-")]
+
+    async def start(self, *roles: str) -> None:
+        """Start everything of these roles, and return when it works."""
+        places = [place for role in roles for place in self.named(role)]
+        for place in places:
+            place.start()
+        await asyncio.gather(*(place.ready() for place in places))
+
+    async def close(self) -> None:
+        """End everything, the servers last."""
+        for roles in (("edge", "auditor", "executor", "supervisor"), ("nats",)):
+            await asyncio.gather(*(place.close() for role in roles for place in self.named(role)))
+
+    def _add(
+        self,
+        name: str,
+        command: list[str],
+        environ: Mapping[str, str],
+        *,
+        ready: str,
+        numbered: str | None = None,
+    ) -> None:
+        self.places[name] = Place(name, command, self.folder, environ, ready=ready, numbered=numbered)
+
+    def _environ(self, name: str, user: User) -> dict[str, str]:
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("LASTWORD")}
+        login, password = self.credentials.of(user)
+        return {
+            **kept,
+            "LASTWORD_CONFIG": str(self.folder / "lastword.toml"),
+            "LASTWORD_DATA_DIR": str(self.folder / name),
+            "LASTWORD_BUS__URL": self.nats_url,
+            "LASTWORD_BUS__USER": login,
+            "LASTWORD_BUS__PASSWORD": password,
+            "LASTWORD_BUS__REPLICAS": str(self.cast.nodes),
+            "LASTWORD_STORAGE__URL": self.database,
+            "LASTWORD_HTTP__PING_S": "5",
+            "LASTWORD_LOG__FORMAT": "json",
+        }
+
+    def _configuration(self, number: int, port: int, route: int, routes: list[int]) -> str:
+        store = json.dumps(str(self.folder / f"nats-{number}"))
+        cluster, sync = "", ", sync_interval: always"
+        if self.cast.nodes > 1:
+            # No advertising: clients would find ways round the links.
+            cluster = (
+                f'cluster {{ name: chaos, listen: "127.0.0.1:{route}", no_advertise: true, '
+                f"routes: {json.dumps([f'nats://127.0.0.1:{one}' for one in routes])} }}"
+            )
+            sync = ""
+        return f"""server_name: nats-{number}
+listen: "127.0.0.1:{port}"
+max_payload: 1MB
+jetstream {{ store_dir: {store}{sync} }}
+no_auth_user: {json.dumps(self.credentials.viewer.user)}
+{cluster}
+{render_accounts(self.credentials.identities)}"""
+
+
+@asynccontextmanager
+async def deploy(backend: Backend, folder: Path) -> AsyncGenerator[Deployment, None]:
+    """Run everything in `folder`, an absolute path, until the block is left."""
+    shutil.copytree(PROJECT, folder, dirs_exist_ok=True)
+    async with AsyncExitStack() as stack:
+        postgres = None
+        if backend == "cluster":
+            postgres = stack.enter_context(private_postgres())
+            database = postgres.url(postgres.create_database())
+        else:
+            database = f"sqlite:///{folder}/lastword.db"
+        await upgrade(database)
+        cast = Cast(nodes=3 if backend == "cluster" else 1, postgres=postgres is not None)
+        deployment = Deployment(folder, cast, postgres, database)
+        deployment.add_nodes()
+        await deployment.add_actors(stack)
+        stack.push_async_callback(deployment.close)
+        await deployment.start("nats")
+        await deployment.start("supervisor")
+        await deployment.start("auditor", "executor", "edge")
+        yield deployment
+
+
+def _urls(ports: list[int]) -> str:
+    return ",".join(f"nats://127.0.0.1:{port}" for port in ports)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Return ports that were free a moment ago, all at once so that they differ."""
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [int(probe.getsockname()[1]) for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports

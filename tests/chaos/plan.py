@@ -1,0 +1,130 @@
+"""What a campaign does, and when: drawn from its seed alone, so that it can be played again."""
+
+import random
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct
+
+__all__ = ["ACTORS", "Cast", "Fault", "Job", "plan_faults", "plan_load"]
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """A workflow to start."""
+
+    at_s: float
+    """Seconds into the campaign."""
+    name: str
+    """Its title and idempotency key."""
+    how: str
+    lasts_s: float
+    cancel_after_s: float | None = None
+    watched_over: str | None = None
+    """The wire of a client of its own."""
+
+
+class Fault(Struct, frozen=True, kw_only=True):
+    """Something to be done to somebody."""
+
+    at_s: float
+    act: str
+    """`kill`, `stop`, `cut`, `freeze`, `deafen`, `delay`, `throttle`, `lie`, `restart`."""
+    upon: str
+    """A place, such as `executor-0`, `nats-2`, `postgres`, `child`."""
+    lasts_s: float = 0.0
+
+
+class Cast(Struct, frozen=True, kw_only=True):
+    """Whom there is to strike."""
+
+    nodes: int
+    """NATS servers."""
+    postgres: bool
+    each: int = 2
+    """Supervisors, auditors, executors and edges, of each."""
+
+
+ACTORS: Final = ("supervisor", "auditor", "executor", "edge")
+ENDINGS: Final = {
+    "returns": 8,
+    "returns much": 1,
+    "raises": 2,
+    "exits 0": 1,
+    "exits 3": 1,
+    "leaves": 1,
+    "dies SIGKILL": 1,
+    "dies SIGSEGV": 1,
+    "overruns": 1,
+    "is cancelled": 3,
+}
+"""Ways to end, and how often each."""
+STRIKES: Final = {
+    "kill child": 8,
+    "stop child": 3,
+    "kill executor": 4,
+    "stop executor": 3,
+    "cut executor": 3,
+    "freeze executor": 2,
+    "deafen executor": 2,
+    "delay executor": 2,
+    "throttle executor": 2,
+    "kill supervisor": 4,
+    "stop supervisor": 3,
+    "kill auditor": 2,
+    "stop auditor": 2,
+    "kill edge": 4,
+    "stop edge": 2,
+    "kill nats": 3,
+    "stop nats": 2,
+    "restart postgres": 3,
+    "lie report": 8,
+}
+"""Faults, and how often each."""
+LASTS_S: Final = {"kill": (0.2, 4.0), "stop": (0.5, 22.0), "restart": (0.5, 5.0)}
+LINK_LASTS_S: Final = (0.5, 25.0)
+EVERY_S: Final = 2.5
+"""Between two faults, on average."""
+
+
+def plan_load(seed: int, *, lasts_s: float, per_s: float, wires: Sequence[str]) -> list[Job]:
+    """Return the workflows of a campaign, in their order."""
+    draw = random.Random(f"load {seed}")  # noqa: S311  repeatable, not secret
+    jobs: list[Job] = []
+    at_s = 0.0
+    while (at_s := at_s + draw.expovariate(per_s)) < lasts_s:
+        how = draw.choices(list(ENDINGS), list(ENDINGS.values()))[0]
+        wire = draw.choice(wires) if draw.random() < 0.5 else None
+        jobs.append(
+            Job(
+                at_s=at_s,
+                name=f"chaos-{seed}-{len(jobs)}",
+                how=how,
+                lasts_s=60.0 if how in {"overruns", "is cancelled"} else draw.uniform(0.05, 5.0),
+                cancel_after_s=draw.uniform(0.0, 4.0) if how == "is cancelled" else None,
+                watched_over=wire,
+            )
+        )
+    return jobs
+
+
+def plan_faults(seed: int, *, lasts_s: float, cast: Cast) -> list[Fault]:
+    """Return the faults of a campaign, in their order; the first and last seconds are quiet."""
+    draw = random.Random(f"faults {seed}")  # noqa: S311  repeatable, not secret
+    kinds = {kind: weight for kind, weight in STRIKES.items() if cast.postgres or kind != "restart postgres"}
+    deck: list[str] = []
+    faults: list[Fault] = []
+    at_s = 2.0
+    while (at_s := at_s + draw.expovariate(1 / EVERY_S)) < lasts_s - 2.0:
+        if not deck:  # each of them comes, and none of them twice as often as it should
+            deck = draw.sample(list(kinds), sum(kinds.values()), counts=kinds.values())
+        act, _, upon = deck.pop().partition(" ")
+        place = upon
+        if upon in ACTORS:
+            place = f"{upon}-{draw.randrange(cast.each)}"
+        elif upon == "nats":
+            place = f"nats-{draw.randrange(cast.nodes)}"
+        shortest_s, longest_s = LASTS_S.get(act, LINK_LASTS_S)
+        if act == "stop" and upon == "nats" and cast.nodes == 1:
+            longest_s = 8.0  # nobody else is there to be asked
+        faults.append(Fault(at_s=at_s, act=act, upon=place, lasts_s=draw.uniform(shortest_s, longest_s)))
+    return faults

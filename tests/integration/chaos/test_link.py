@@ -1,0 +1,123 @@
+"""The link between an executor and NATS breaks in the ways that it is told to."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from tests.chaos.link import GOOD, Link, manners_for
+
+Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@asynccontextmanager
+async def _echo() -> AsyncGenerator[tuple[Link, asyncio.Queue[bytes], Ends], None]:
+    """Give a link to a server that repeats what it hears, what it heard, and an open connection."""
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while line := await reader.readline():
+                heard.put_nowait(line)
+                writer.write(line)
+        await _hang_up(writer)
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.append(asyncio.create_task(serve(reader, writer)))
+
+    serving: list[asyncio.Task[None]] = []
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        async with Link(server.sockets[0].getsockname()[1]).open() as link:
+            reader, writer = await asyncio.open_connection("127.0.0.1", link.port)
+            yield link, heard, (reader, writer)
+            await _hang_up(writer)
+    finally:
+        server.close()
+        await asyncio.gather(*serving)
+
+
+async def _is_over(reader: asyncio.StreamReader) -> bool:
+    """Whether the other side has ended the connection, in whatever way."""
+    try:
+        async with asyncio.timeout(10):
+            return await reader.read() == b""
+    except ConnectionError:
+        return True
+
+
+async def _hang_up(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+
+
+async def _reads(link_end: Ends, line: bytes) -> bool:
+    """Whether the line arrives; waits for it only where it does."""
+    async with asyncio.timeout(10):
+        return await link_end[0].readline() == line
+
+
+async def test_a_good_link_passes_both_ways() -> None:
+    """Nothing is lost or added."""
+    async with _echo() as (_, _, end):
+        end[1].write(b"one\n")
+
+        assert await _reads(end, b"one\n")
+
+
+async def test_a_deaf_link_still_speaks() -> None:
+    """The server hears what is said; its answer waits until the link heals."""
+    async with _echo() as (link, heard, end):
+        await link.behave(manners_for("deafen"))
+        end[1].write(b"one\n")
+        async with asyncio.timeout(10):
+            assert b"one\n" == await heard.get()
+        reading = asyncio.create_task(_reads(end, b"one\n"))
+        await asyncio.sleep(0)
+        assert not reading.done()
+
+        await link.behave(GOOD)
+
+        assert await reading
+
+
+async def test_a_frozen_link_passes_on_when_it_thaws() -> None:
+    """A pulled cable: what was said meanwhile arrives, and in order."""
+    async with _echo() as (link, heard, end):
+        await link.behave(manners_for("freeze"))
+        end[1].write(b"one\n")
+        await link.behave(GOOD)
+        end[1].write(b"two\n")
+
+        async with asyncio.timeout(10):
+            assert [b"one\n", b"two\n"] == [await heard.get(), await heard.get()]
+
+
+async def test_a_cut_link_ends_what_is_open_and_refuses_more() -> None:
+    """Until it heals, every connection is ended."""
+    async with _echo() as (link, _, end):
+        end[1].write(b"one\n")
+        assert await _reads(end, b"one\n")
+
+        await link.behave(manners_for("cut"))
+
+        assert await _is_over(end[0])
+        again, writer = await asyncio.open_connection("127.0.0.1", link.port)
+        assert await _is_over(again)
+        await _hang_up(writer)
+
+
+@pytest.mark.parametrize("act", ["delay", "throttle"])
+async def test_a_bad_link_passes_everything_late(act: str) -> None:
+    """Slow is not lossy."""
+    async with _echo() as (link, _, end):
+        await link.behave(manners_for(act))
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        line = b"x" * 2_000 + b"\n"
+        end[1].write(line)
+
+        assert await _reads(end, line)
+        assert loop.time() - began_s > 0.1
