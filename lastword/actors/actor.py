@@ -1,5 +1,8 @@
 """The life of an actor: owns its state, takes letters, crashes rather than guesses.
 
+A letter with which it crashes again and again is poison: were it delivered for ever, it would bring down
+each process that reads it.  It is dropped at the last of `TRIES`.
+
 Letters that concern the same thing (`key`) are handled one after the other, in their order; letters that
 concern different things may be in hand at the same time, up to `at_once`.  With one key for all an actor is
 strictly serial.
@@ -10,8 +13,9 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Hashable
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Final, Generic, TypeVar
 
+import structlog
 from structlog.contextvars import bind_contextvars
 
 from lastword.actors.exceptions import Postponed, Refused
@@ -19,7 +23,11 @@ from lastword.bus import Letter, Mailbox
 
 __all__ = ["Actor"]
 
+log = structlog.get_logger(__name__)
+
 M = TypeVar("M")
+
+TRIES: Final = 3  # fewer crashes than `keep` takes for a fault of the actor's own
 
 
 class Actor(ABC, Generic[M]):
@@ -28,6 +36,8 @@ class Actor(ABC, Generic[M]):
     name: ClassVar[str]
     at_once: int = 1
     """How many letters may be in hand."""
+    bytes_at_once: int = 8 * 1_048_576
+    """How many bytes they may have together; one alone may have more."""
 
     @abstractmethod
     async def handle(self, letter: Letter[M]) -> None:
@@ -45,17 +55,17 @@ class Actor(ABC, Generic[M]):
 
     async def run(self, mailbox: Mailbox[M]) -> None:
         """Handle letters until the mailbox is closed; raise what a letter crashed with."""
-        places = asyncio.Semaphore(self.at_once)
+        places = _Places(self.at_once, self.bytes_at_once)
         last: dict[Hashable, asyncio.Task[None]] = {}
         async with self.open(), aclosing(aiter(mailbox)) as letters, asyncio.TaskGroup() as tasks:
             async for letter in letters:
-                await places.acquire()
+                await places.take(letter.size)
                 key = self.key(letter.message)
                 task = tasks.create_task(
                     self._attend(letter, last.get(key)), name=f"{self.name} {letter.subject}"
                 )
                 last[key] = task
-                task.add_done_callback(partial(_leave, last, places, key))
+                task.add_done_callback(partial(_leave, last, places, letter.size, key))
 
     async def _attend(self, letter: Letter[M], earlier: "asyncio.Task[None] | None") -> None:
         if earlier is not None:
@@ -67,19 +77,49 @@ class Actor(ABC, Generic[M]):
             await letter.drop(str(why))
         except Postponed as why:
             await letter.retry(why.delay_s)
-        except Exception:
+        except Exception as error:
+            if letter.tries >= TRIES:
+                log.exception("letter.poisonous", tries=letter.tries)
+                await letter.drop(f"it crashed its reader {letter.tries} times: {error!r}")
+                return
             await letter.retry(1.0)
             raise
         else:
             await letter.ack()
 
 
+class _Places:
+    """How much more may be taken in hand."""
+
+    def __init__(self, number: int, size: int) -> None:
+        self._number = number
+        self._size = size
+        self._taken = 0
+        self._taken_size = 0
+        self._freed = asyncio.Event()
+
+    async def take(self, size: int) -> None:
+        """Take a place as soon as there is one."""
+        while self._taken >= self._number or (self._taken and self._taken_size + size > self._size):
+            self._freed.clear()
+            await self._freed.wait()
+        self._taken += 1
+        self._taken_size += size
+
+    def give_back(self, size: int) -> None:
+        """Leave a place."""
+        self._taken -= 1
+        self._taken_size -= size
+        self._freed.set()
+
+
 def _leave(
     last: "dict[Hashable, asyncio.Task[None]]",
-    places: asyncio.Semaphore,
+    places: _Places,
+    size: int,
     key: Hashable,
     done: "asyncio.Task[None]",
 ) -> None:
-    places.release()
+    places.give_back(size)
     if last.get(key) is done:
         del last[key]

@@ -21,7 +21,7 @@ from lastword import __version__
 from lastword.actors.examiner import Examiner
 from lastword.actors.keep import keep
 from lastword.actors.settings import AuditorSettings
-from lastword.bus import Bus, Follower, Heard, StatusLog, decode_record, serve_commands
+from lastword.bus import Bus, Follower, Heard, Inspector, StatusLog, decode_record, serve_commands
 from lastword.bus.connection import TRANSIENT
 from lastword.contracts import subjects
 from lastword.contracts.messages import Pulse
@@ -64,13 +64,14 @@ class Auditor:
     async def _audit(self) -> None:
         status_log = StatusLog(self._bus)
         examiner = Examiner(self._bus, status_log, self._settings, self._metrics, interval_s=self._interval_s)
-        ears = _Ears(self._bus, examiner, (await status_log.head()).now)
+        ears = _Ears(self._bus, examiner, self._metrics, (await status_log.head()).now)
         async with (
             examiner.open(),
             ears.open(),
             _hearing_disconnects(self._system, examiner),
             serve_commands(
                 self._bus,
+                self._metrics,
                 name="lastword-auditor",
                 version=__version__,
                 description="Finds out whether a workflow's process lives",
@@ -86,10 +87,10 @@ class Auditor:
 class _Ears:
     """Tells the examiner what the streams say, how old it is, and when they are silent for our own fault."""
 
-    def __init__(self, bus: Bus, examiner: Examiner, server_now: datetime) -> None:
+    def __init__(self, bus: Bus, examiner: Examiner, metrics: Metrics, server_now: datetime) -> None:
         self._examiner = examiner
         self._server_ahead_s = server_now.timestamp() - _now_s()  # of our monotonic clock, which never jumps
-        self._pulse_decoder = msgspec.json.Decoder(Pulse)
+        self._pulse_inspector = Inspector("pulse", Pulse, metrics, name_of=lambda pulse: pulse.executor)
         self._records = Follower(
             bus,
             stream=subjects.LOG_STREAM,
@@ -122,7 +123,8 @@ class _Ears:
             self._examiner.see()
 
     def _hear_record(self, heard: Heard) -> None:
-        record = decode_record(heard.data)
+        # Inputs and results are the bulk of a record, and nothing to us: thousands may wait.
+        record = msgspec.structs.replace(decode_record(heard.data), inputs={}, result=None)
         entry = Entry(position=heard.position, stored_at=heard.stored_at, record=record)
         self._examiner.hear_record(entry, self._age_s(heard))
 
@@ -131,11 +133,9 @@ class _Ears:
         if heard.is_marker or not heard.data:
             self._examiner.hear_expiry(executor)
             return
-        pulse = self._pulse_decoder.decode(heard.data)
-        if pulse.executor == executor:
+        pulse = self._pulse_inspector.read(heard.subject, heard.data)
+        if pulse is not None:
             self._examiner.hear_beat(pulse, self._age_s(heard))
-        else:
-            log.warning("pulse.misaddressed", subject=heard.subject, executor=pulse.executor)
 
     def _age_s(self, heard: Heard) -> float:
         """Return how long ago the server stored it, by the server's own clock."""

@@ -18,9 +18,10 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
-from lastword.bus import Bus, Follower, Heard
+from lastword.bus import Bus, Follower, Heard, Inspector
 from lastword.contracts import subjects
-from lastword.contracts.messages import Definition, FieldError
+from lastword.contracts.messages import MAX_DEFINITIONS, Definition, FieldError
+from lastword.telemetry.metrics import Metrics
 
 __all__ = ["Catalogue"]
 
@@ -35,10 +36,10 @@ MAX_MESSAGE: Final = 500  # characters; a validator quotes what it was given
 class Catalogue:
     """Follows the definitions' stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: Metrics) -> None:
         self._known: dict[str, Definition] = {}
         self._validators: dict[str, Draft202012Validator] = {}
-        self._decoder = msgspec.json.Decoder(Definition)
+        self._inspector = Inspector("definition", Definition, metrics, name_of=lambda one: one.name)
         self.changed = asyncio.Event()
         """Set when something is announced; whoever waits clears it."""
 
@@ -103,13 +104,11 @@ class Catalogue:
         if not heard.data:
             self._known.pop(name, None)
             return
-        try:
-            definition = self._decoder.decode(heard.data)
-        except msgspec.DecodeError as error:
-            log.warning("definition.unreadable", subject=heard.subject, error=str(error))
+        definition = self._inspector.read(heard.subject, heard.data)
+        if definition is None:
             return
-        if definition.name != name:
-            log.warning("definition.misaddressed", subject=heard.subject, definition=definition.name)
+        if name not in self._known and len(self._known) >= MAX_DEFINITIONS:
+            self._inspector.doorkeeper.turn_away("excess", heard.subject, f"{MAX_DEFINITIONS} are known")
             return
         self.define(definition)
 

@@ -21,7 +21,7 @@ import structlog
 from lastword.actors.ports import Ledger, Post
 from lastword.actors.settings import AuditorSettings
 from lastword.actors.watchlist import Suspicion, Watchlist
-from lastword.bus import Unavailable, Unheard
+from lastword.bus import Unavailable, Unheard, decode
 from lastword.contracts import subjects
 from lastword.contracts.events import Error, Lost, QueueTimedOut
 from lastword.contracts.ids import is_token
@@ -43,6 +43,8 @@ from lastword.telemetry.metrics import Metrics
 __all__ = ["Examiner"]
 
 log = structlog.get_logger(__name__)
+
+_answers = msgspec.json.Decoder(Answer)
 
 SETTLE_S: Final = 3.0  # seconds that reconcile waits for its verdict to be accepted
 
@@ -187,7 +189,7 @@ class Examiner:
                 msgspec.json.encode(question),
                 timeout_s=self._settings.question_timeout_s,
             )
-            held = set(msgspec.json.decode(answer, type=Answer).held)
+            held = set(decode(_answers, answer).held)
         except Unheard:
             return _Answered(list(leases), is_absent=True)
         except (Unavailable, msgspec.DecodeError):

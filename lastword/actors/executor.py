@@ -32,11 +32,13 @@ from lastword.actors.tenure import Tenure, WhyEnded
 from lastword.bus import (
     Bus,
     CommandClient,
+    Inspector,
     JetStreamMailbox,
     Letter,
     Outputs,
     StatusLog,
     Unavailable,
+    decode,
     decode_record,
 )
 from lastword.bus.connection import TRANSIENT
@@ -44,7 +46,16 @@ from lastword.child.pool import ChildPool
 from lastword.child.protocol import Description, Target, Work
 from lastword.contracts import subjects
 from lastword.contracts.ids import new_workflow_id
-from lastword.contracts.messages import Answer, Claim, Definition, Held, Job, Problem, Question
+from lastword.contracts.messages import (
+    MAX_LEASES,
+    Answer,
+    Claim,
+    Definition,
+    Held,
+    Job,
+    Problem,
+    Question,
+)
 from lastword.contracts.permissions import is_inbox
 from lastword.contracts.records import Entry
 from lastword.contracts.statuses import LIVE
@@ -232,11 +243,14 @@ class Executor:
 
     async def _take_jobs(self, name: str) -> None:
         """Take jobs of one definition while a slot is free; what comes too many is handed back at once."""
-        jobs = JetStreamMailbox(job_queue(self._bus, name, made_elsewhere=True), msgspec.json.Decoder(Job))
+        inspector = Inspector("job", Job, self._metrics, name_of=lambda job: job.definition)
+        jobs = JetStreamMailbox(job_queue(self._bus, name, made_elsewhere=True), inspector)
         async with aclosing(aiter(jobs)) as letters:
             await self._free_slot()
             async for letter in letters:
-                if self._slots.locked():
+                if len(self._tenures) >= MAX_LEASES:  # nobody accepts what has ended: it would only grow
+                    await letter.retry(1.0)
+                elif self._slots.locked():
                     await letter.retry()
                 else:
                     await self._slots.acquire()
@@ -454,7 +468,7 @@ class Executor:
                 log.warning("question.answer_misdirected")
                 return
             try:
-                answer = self._vouch(decoder.decode(message.data))
+                answer = self._vouch(decode(decoder, message.data))
                 await message.respond(msgspec.json.encode(answer))
             except msgspec.DecodeError as error:
                 log.warning("question.unreadable", error=str(error))

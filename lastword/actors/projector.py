@@ -8,10 +8,9 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import msgspec
 import structlog
 
-from lastword.bus import Bus, Follower, Heard, StatusLog, decode_record
+from lastword.bus import Bus, Follower, Heard, Inspector, StatusLog, decode_record
 from lastword.contracts import subjects
 from lastword.contracts.messages import Held, Pulse
 from lastword.contracts.records import Entry
@@ -25,6 +24,8 @@ log = structlog.get_logger(__name__)
 RETRY_S = 1.0  # seconds after a fault of the database
 BATCH = 500  # records in one transaction
 BACKLOG = 20_000  # records waiting in memory before the feed is read again from the log
+BACKLOG_BYTES = 32 * 1_048_576  # of those records
+BEATS = 1_024  # executors whose beats wait to be written
 
 
 class Projector:
@@ -38,12 +39,13 @@ class Projector:
         self._store = WorkflowStore(database)
         self._metrics = metrics
         self._every_s = every_s
-        self._pulses = msgspec.json.Decoder(Pulse)
+        self._pulses = Inspector("pulse", Pulse, metrics, name_of=lambda pulse: pulse.executor)
         self._reset()
 
     def _reset(self) -> None:
         self._position = 0
         self._waiting: list[Entry] = []
+        self._waiting_bytes = 0
         self._beats: dict[str, tuple[tuple[Held, ...], datetime]] = {}
         self._wake = asyncio.Event()
         self._overflowed = False
@@ -106,6 +108,7 @@ class Projector:
             await self._store.project(batch, epoch=epoch, after=self._position)
             self._position = batch[-1].position
             del self._waiting[: len(batch)]
+        self._waiting_bytes = 0
         if self._overflowed:
             self._overflowed = False
             self._position = await self._catch_up(epoch)
@@ -119,10 +122,11 @@ class Projector:
         self._metrics.projection_lag(behind, age_s)
 
     def _hear(self, heard: Heard) -> None:
-        if len(self._waiting) >= BACKLOG:
+        if len(self._waiting) >= BACKLOG or self._waiting_bytes >= BACKLOG_BYTES:
             self._overflowed = True  # the rest is read from the log once these are written
         elif not self._overflowed:
             record = decode_record(heard.data)
+            self._waiting_bytes += len(heard.data)
             self._waiting.append(Entry(position=heard.position, stored_at=heard.stored_at, record=record))
         self._wake.set()
 
@@ -131,8 +135,11 @@ class Projector:
         self._wake.set()
 
     def _hear_beat(self, heard: Heard) -> None:
-        if heard.data:
-            pulse = self._pulses.decode(heard.data)
-            if pulse.leases:  # the server's time: executors' clocks may differ
-                self._beats[pulse.executor] = (pulse.leases, heard.stored_at)
-                self._wake.set()
+        pulse = self._pulses.read(heard.subject, heard.data) if heard.data else None
+        if pulse is None or not pulse.leases:
+            return
+        if pulse.executor not in self._beats and len(self._beats) >= BEATS:
+            self._pulses.doorkeeper.turn_away("excess", heard.subject, f"{BEATS} executors beat at once")
+            return
+        self._beats[pulse.executor] = (pulse.leases, heard.stored_at)  # the server's time, not the executor's
+        self._wake.set()

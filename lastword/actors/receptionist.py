@@ -16,6 +16,7 @@ from lastword.contracts.events import CancelRequested, Claimed, Submitted
 from lastword.contracts.ids import id_for_key, is_token, new_event_id, new_workflow_id
 from lastword.contracts.messages import Accepted, Cancel, Claim, Definition, FieldError, Problem, Reply, Start
 from lastword.contracts.moves import IllegalMove, Refusal
+from lastword.contracts.nesting import MAX_NESTING, nesting_of
 from lastword.contracts.records import Entry
 from lastword.contracts.statuses import Status
 from lastword.telemetry.metrics import Metrics, Verb
@@ -24,6 +25,7 @@ __all__ = ["Receptionist"]
 
 MAX_KEY: Final = 255  # characters of an idempotency key
 MAX_TITLE: Final = 200  # characters
+TOO_DEEP: Final = f"They are nested more than {MAX_NESTING} levels deep."
 MAX_NAME: Final = 200  # characters of whoever asks; it stands in every record
 
 
@@ -115,7 +117,8 @@ class Receptionist:
                 detail=f"{definition.name} ({definition.source}): {definition.error}. "
                 "Mend it and restart its executor.",
             )
-        size = len(msgspec.json.encode(command.inputs))
+        text = msgspec.json.encode(command.inputs)
+        size = len(text)
         if size > self._max_inputs_bytes:
             return Problem(
                 status=413,
@@ -124,19 +127,13 @@ class Receptionist:
                 detail=f"They have {size} bytes as JSON; at most {self._max_inputs_bytes} are taken. "
                 "Store what is large elsewhere and pass where it is.",
             )
+        if nesting_of(text) > MAX_NESTING:
+            return _invalid((FieldError(field="inputs", message=TOO_DEEP),))
         problem = _misshapen(command)
         if problem is not None:
             return problem
         errors = self._catalogue.check(definition, command.inputs)
-        if errors:
-            return Problem(
-                status=422,
-                code="invalid_inputs",
-                title="The inputs do not fit the definition",
-                detail="; ".join(f"{error.field}: {error.message}" for error in errors[:5]),
-                errors=errors,
-            )
-        return None
+        return _invalid(errors) if errors else None
 
     async def _repeated(self, workflow_id: str, fingerprint: str | None) -> Reply:
         """Answer a key that was used before: with its workflow, unless the request was another."""
@@ -228,6 +225,16 @@ def _misshapen(command: Start) -> Problem | None:
         # It would make a record that no one could read.
         return _unknown_workflow(command.retry_of)
     return None
+
+
+def _invalid(errors: tuple[FieldError, ...]) -> Problem:
+    return Problem(
+        status=422,
+        code="invalid_inputs",
+        title="The inputs do not fit the definition",
+        detail="; ".join(f"{error.field}: {error.message}" for error in errors[:5]),
+        errors=errors,
+    )
 
 
 def _bad_name(field: str, name: str) -> Problem:

@@ -31,7 +31,8 @@ __all__ = ["Registrar"]
 log = structlog.get_logger(__name__)
 
 ABRUPT: Final = frozenset({ErrorCode.ABRUPT_EXIT, ErrorCode.EXIT_WITHOUT_RESULT})
-REMEMBERED: Final = 20_000  # workflows that have not ended; some 2 KiB each, with their inputs
+REMEMBERED: Final = 20_000  # workflows that have not ended; some 2 KiB each, besides their inputs
+REMEMBERED_BYTES: Final = 32 * 1_048_576  # of their inputs, as JSON
 VERDICTS: Final[dict[type[Event], Status]] = {
     Succeeded: Status.SUCCESS,
     Failed: Status.FAILED,
@@ -49,6 +50,13 @@ class _Proposal(NamedTuple):
     after: Entry | None
 
 
+class _Remembered(NamedTuple):
+    """An entry, and what it weighs."""
+
+    entry: Entry
+    size: int
+
+
 class Registrar:
     """Accepts events and appends what follows from them."""
 
@@ -56,7 +64,8 @@ class Registrar:
         self._log = ledger
         self._metrics = metrics
         self._now = now
-        self._standing: OrderedDict[str, Entry] = OrderedDict()
+        self._standing: OrderedDict[str, _Remembered] = OrderedDict()
+        self._remembered_bytes = 0
 
     async def accept(self, workflow_id: str, event: Event, *, event_id: str, actor: str) -> Entry:
         """Return the entry that the event led to; raise `IllegalMove` where it changes nothing.
@@ -118,11 +127,12 @@ class Registrar:
         return await self._read(workflow_id)
 
     async def _read(self, workflow_id: str) -> Entry | None:
-        entry = self._standing.get(workflow_id)
-        if entry is None:
-            entry = await self._log.read(workflow_id)
-            if entry is not None:
-                self._remember(entry)
+        known = self._standing.get(workflow_id)
+        if known is not None:
+            return known.entry
+        entry = await self._log.read(workflow_id)
+        if entry is not None:
+            self._remember(entry)
         return entry
 
     async def _is_current(self, workflow_id: str, entry: Entry | None) -> bool:
@@ -194,16 +204,22 @@ class Registrar:
 
     def _remember(self, entry: Entry) -> None:
         """Keep the entry, unless little can follow: what has ended is the bulkiest, and seldom asked for."""
+        workflow_id = entry.record.id
         if entry.record.status.is_terminal:
-            self._forget(entry.record.id)
+            self._forget(workflow_id)
             return
-        self._standing[entry.record.id] = entry
-        self._standing.move_to_end(entry.record.id)
-        if len(self._standing) > REMEMBERED:
-            self._standing.popitem(last=False)
+        known = self._standing.get(workflow_id)
+        size = known.size if known is not None else len(msgspec.json.encode(entry.record.inputs))
+        self._forget(workflow_id)
+        self._standing[workflow_id] = _Remembered(entry, size)
+        self._remembered_bytes += size
+        while len(self._standing) > REMEMBERED or self._remembered_bytes > REMEMBERED_BYTES:
+            self._forget(next(iter(self._standing)))
 
     def _forget(self, workflow_id: str) -> None:
-        self._standing.pop(workflow_id, None)
+        known = self._standing.pop(workflow_id, None)
+        if known is not None:
+            self._remembered_bytes -= known.size
 
 
 def _says_already(record: Record, event: Event) -> bool:

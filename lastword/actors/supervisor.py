@@ -32,6 +32,7 @@ from lastword.actors.registrar import Registrar
 from lastword.actors.settings import SupervisorSettings
 from lastword.bus import (
     Bus,
+    Inspector,
     JetStreamMailbox,
     Letter,
     PullConsumer,
@@ -45,7 +46,7 @@ from lastword.bus.commands import Handler
 from lastword.contracts import subjects
 from lastword.contracts.events import Lost, QueueTimedOut
 from lastword.contracts.messages import Job, RefusedReport, Report
-from lastword.contracts.moves import IllegalMove, Refusal
+from lastword.contracts.moves import IllegalMove
 from lastword.contracts.records import Record
 from lastword.contracts.statuses import Status
 from lastword.storage import Database
@@ -76,9 +77,6 @@ class ReportReader(Actor[Report]):
     async def handle(self, letter: Letter[Report]) -> None:
         """Accept the report, or keep it as evidence of what was refused."""
         report = letter.message
-        if subjects.last_token(letter.subject) != report.id:
-            self._metrics.refused(Refusal.UNKNOWN)
-            raise Refused(f"it speaks of {report.id}")
         try:
             if isinstance(report.event, Lost | QueueTimedOut):
                 await self._let_elders_go_first(letter)
@@ -192,7 +190,8 @@ class Supervisor:
         self._name = name
         self._status_log = StatusLog(bus)
         self._registrar = Registrar(self._status_log, metrics, now=lambda: datetime.now(UTC))
-        self._catalogue = Catalogue()
+        self._reports = Inspector("report", Report, metrics, name_of=lambda report: report.id)
+        self._catalogue = Catalogue(metrics)
         self._receptionist = Receptionist(
             self._registrar, self._catalogue, metrics, max_inputs_bytes=max_inputs_bytes
         )
@@ -264,16 +263,18 @@ class Supervisor:
             subject=subjects.report_partition(partition),
             max_ack_pending=self._settings.max_in_flight,
             batch=min(self._settings.max_in_flight, 128),
+            batch_bytes=ReportReader.bytes_at_once,
             exclusive=True,
         )
         reader = ReportReader(self._bus, self._registrar, self._metrics, at_once=self._settings.max_in_flight)
-        await reader.run(JetStreamMailbox(consumer, msgspec.json.Decoder(Report)))
+        await reader.run(JetStreamMailbox(consumer, self._reports))
 
     async def _dispatch(self) -> None:
         consumer = PullConsumer(
             self._bus, stream=subjects.LOG_STREAM, durable="dispatch", subject=subjects.log(), batch=128
         )
-        await Dispatcher(self._bus).run(JetStreamMailbox(consumer, msgspec.json.Decoder(Record)))
+        records = Inspector("record", Record, self._metrics, name_of=lambda record: record.id)
+        await Dispatcher(self._bus).run(JetStreamMailbox(consumer, records))
 
     async def _answer_commands(self) -> None:
         handlers: dict[str, Handler] = {
@@ -285,6 +286,7 @@ class Supervisor:
             self._catalogue.open(self._bus),
             serve_commands(
                 self._bus,
+                self._metrics,
                 name="lastword-supervisor",
                 version=__version__,
                 description="Starts, claims and cancels workflows",

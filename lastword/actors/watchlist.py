@@ -19,6 +19,10 @@ UNLISTED_BEATS: Final = 2
 """Beats without a lease before it is suspected: the first may have been under way when it was claimed."""
 
 
+STRANGERS: Final = 4_096
+"""Executors beyond which one is remembered only if it holds something: a forged pulse can name any."""
+
+
 class Suspicion(Struct, frozen=True, kw_only=True):
     """Nobody may be vouching for these leases."""
 
@@ -33,7 +37,8 @@ class _Seen(Struct, kw_only=True):
     """What is known of one executor."""
 
     last_beat_s: float
-    pulse: Pulse | None = None
+    state: str | None = None
+    """What its last beat said; None where none was heard."""
     unlisted: dict[Held, int]
     expired: bool = False
 
@@ -73,13 +78,16 @@ class Watchlist:
 
         After a break one hears a last beat that was sent before it: that is no sign of life.
         """
+        held = self.held_by(pulse.executor)
+        if not held and pulse.executor not in self._executors and len(self._executors) >= STRANGERS:
+            return
         seen = self._executors.setdefault(pulse.executor, _Seen(last_beat_s=now_s, unlisted={}))
         seen.last_beat_s = now_s - age_s
-        seen.pulse = pulse
+        seen.state = pulse.state
         seen.expired = False
         listed = set(pulse.leases)
-        missing = [held for held in self.held_by(pulse.executor) if held not in listed]
-        seen.unlisted = {held: seen.unlisted.get(held, 0) + 1 for held in missing}
+        missing = [one for one in held if one not in listed]
+        seen.unlisted = {one: seen.unlisted.get(one, 0) + 1 for one in missing}
 
     def expired(self, executor: str) -> None:
         """Take note that an executor's last beat has expired, says the server."""
@@ -111,12 +119,12 @@ class Watchlist:
     def last_beat_s(self, executor: str) -> float | None:
         """Return when an executor was last heard, on this process's monotonic clock."""
         seen = self._executors.get(executor)
-        return seen.last_beat_s if seen is not None and seen.pulse is not None else None
+        return seen.last_beat_s if seen is not None and seen.state is not None else None
 
     def trusts(self, executor: str, now_s: float) -> bool:
         """Whether silence of this executor means anything yet: not before it had time to beat again."""
         seen = self._executors.get(executor)
-        heard_again = seen is not None and seen.pulse is not None and seen.last_beat_s > self._cut_at_s
+        heard_again = seen is not None and seen.state is not None and seen.last_beat_s > self._cut_at_s
         return heard_again or now_s >= self._cut_at_s + self._timeout_s + self._interval_s
 
     def suspicions(self, now_s: float) -> Iterator[Suspicion]:
@@ -125,7 +133,7 @@ class Watchlist:
         for executor in sorted(holders):
             seen = self._executors[executor]
             silent_s = now_s - seen.last_beat_s
-            gone = seen.pulse is not None and seen.pulse.state == "gone"
+            gone = seen.state == "gone"
             if gone:
                 yield Suspicion(executor=executor, why="it said goodbye", code=ErrorCode.EXECUTOR_LOST)
             elif seen.expired or silent_s > self._timeout_s:

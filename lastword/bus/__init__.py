@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from lastword.bus._decode import decode
     from lastword.bus.accounts import Credentials, Login, write_nkeys
     from lastword.bus.commands import CommandClient, serve_commands
     from lastword.bus.connection import Bus, open_bus
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         Unreachable,
     )
     from lastword.bus.follower import Follower, Heard
+    from lastword.bus.inspector import Doorkeeper, Inspector
     from lastword.bus.log import Head, StatusLog, decode_record, epoch_of
     from lastword.bus.mailbox import JetStreamMailbox, Letter, Mailbox
     from lastword.bus.outputs import MAX_INLINE_RESULT, Outputs
@@ -44,10 +46,12 @@ __all__ = [
     "CommandClient",
     "Conflict",
     "Credentials",
+    "Doorkeeper",
     "EmbeddedServer",
     "Follower",
     "Head",
     "Heard",
+    "Inspector",
     "JetStreamMailbox",
     "Letter",
     "Login",
@@ -63,6 +67,7 @@ __all__ = [
     "Unavailable",
     "Unheard",
     "Unreachable",
+    "decode",
     "decode_record",
     "ensure_streams",
     "epoch_of",
@@ -73,6 +78,7 @@ __all__ = [
 ]
 
 _NAMES: Final = {
+    "_decode": ("decode",),
     "accounts": (
         "Credentials",
         "Login",
@@ -103,6 +109,10 @@ _NAMES: Final = {
     "follower": (
         "Follower",
         "Heard",
+    ),
+    "inspector": (
+        "Doorkeeper",
+        "Inspector",
     ),
     "log": (
         "Head",

@@ -20,9 +20,11 @@ from lastword.bus._cancel import end
 from lastword.bus._decode import decode
 from lastword.bus.connection import TRANSIENT, Bus
 from lastword.bus.exceptions import BusError, Unavailable
+from lastword.bus.inspector import Inspector
 from lastword.contracts import subjects
 from lastword.contracts.messages import Cancel, Claim, Problem, Reconcile, Reply, Start
 from lastword.contracts.permissions import is_inbox
+from lastword.telemetry.metrics import Metrics
 
 __all__ = ["CommandClient", "Handler", "serve_commands"]
 
@@ -32,6 +34,9 @@ C = TypeVar("C", bound=Struct)
 Handler = Callable[[Any], Awaitable[Reply]]
 
 COMMAND_S: Final = 5.0  # seconds a command may take, elections included only in part: the caller asks again
+AT_ONCE: Final = 256
+"""Commands in hand, of one verb: so many are answered in a fraction of `COMMAND_S`.  Whoever asked would not
+wait for what waits behind more, and it would be done all the same."""
 RECONCILE_S: Final = 8.0  # seconds; the auditor asks an executor twice and waits out a reconnect
 VERBS: Final[Mapping[str, type[Struct]]] = {
     "start": Start,
@@ -75,13 +80,15 @@ class CommandClient:
 
 @asynccontextmanager
 async def serve_commands(
-    bus: Bus, *, name: str, version: str, description: str, handlers: Mapping[str, Handler]
+    bus: Bus, metrics: Metrics, *, name: str, version: str, description: str, handlers: Mapping[str, Handler]
 ) -> AsyncGenerator[None, None]:
     """Serve the verbs in `handlers` until the block is left; raise `Unavailable`.
 
     Each request is handled in a task of its own, so that one that waits for an election holds up no other.
+    Where `AT_ONCE` of a verb are in hand, more are refused with a 503.
     """
-    running: set[asyncio.Task[None]] = set()
+    inspectors = {verb: Inspector("command", VERBS[verb], metrics) for verb in handlers}
+    running: dict[str, set[asyncio.Task[None]]] = {verb: set() for verb in handlers}
     try:
         service = await add_service(
             bus.client, ServiceConfig(name=name, version=version, description=description)
@@ -90,7 +97,7 @@ async def serve_commands(
         raise Unavailable(f"service {name}", type(error).__name__) from error
     try:
         for verb, handler in handlers.items():
-            endpoint = _endpoint(verb, handler, running)
+            endpoint = _endpoint(verb, handler, inspectors[verb], running[verb])
             await service.add_endpoint(
                 EndpointConfig(name=verb, subject=subjects.command(verb), handler=endpoint)
             )
@@ -99,28 +106,21 @@ async def serve_commands(
     finally:
         with suppress(*TRANSIENT):
             await service.stop()  # first take no more, then finish what was taken
-        if running:
-            await asyncio.wait(set(running), timeout=COMMAND_S)
-        for task in list(running):
+        left = set[asyncio.Task[None]]().union(*running.values())
+        if left:
+            await asyncio.wait(left, timeout=COMMAND_S)
+        for task in left:
             await end(task)
 
 
 def _endpoint(
-    verb: str, handler: Handler, running: "set[asyncio.Task[None]]"
+    verb: str, handler: Handler, inspector: "Inspector[Any]", running: "set[asyncio.Task[None]]"
 ) -> Callable[[Request], Awaitable[None]]:
-    decoder = msgspec.json.Decoder(VERBS[verb])
-
     async def answer(request: Request) -> None:
-        try:
-            command = decode(decoder, request.data)
-        except msgspec.DecodeError as error:
-            reply = Reply(
-                problem=Problem(
-                    status=400, code="malformed", title="The command cannot be read", detail=str(error)
-                )
-            )
-        else:
-            reply = await _handled(verb, handler, command)
+        command = inspector.read(request.subject, request.data)
+        await respond(request, _MALFORMED if command is None else await _handled(verb, handler, command))
+
+    async def respond(request: Request, reply: Reply) -> None:
         headers = None
         if reply.problem is not None:  # what the micro protocol shows as an error
             headers = {
@@ -136,11 +136,34 @@ def _endpoint(
             log.debug("command.answer_lost", verb=verb)
 
     async def accept(request: Request) -> None:
+        if len(running) >= AT_ONCE:
+            inspector.doorkeeper.turn_away("excess", request.subject, f"{AT_ONCE} are in hand")
+            await respond(request, _BUSY)
+            return
         task = asyncio.create_task(answer(request), name=f"command {verb}")
         running.add(task)
         task.add_done_callback(running.discard)
 
     return accept
+
+
+_MALFORMED: Final = Reply(
+    problem=Problem(
+        status=400,
+        code="malformed",
+        title="The command cannot be read",
+        detail="It is no JSON of such a command, or nested too deeply; the server's log says more.",
+    )
+)
+_BUSY: Final = Reply(
+    problem=Problem(
+        status=503,
+        code="overloaded",
+        title="Too much is asked at once",
+        detail=f"{AT_ONCE} such commands are in hand. Nothing was done: ask again in a moment.",
+        retry_after_s=1,
+    )
+)
 
 
 async def _handled(verb: str, handler: Handler, command: Any) -> Reply:

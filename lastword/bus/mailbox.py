@@ -13,15 +13,10 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final, Generic, Protocol, TypeVar
 
-import msgspec
-import structlog
-
-from lastword.bus._decode import decode
+from lastword.bus.inspector import Doorkeeper, Inspector
 from lastword.bus.pull import ACK_WAIT_S, Delivered, PullConsumer
 
 __all__ = ["JetStreamMailbox", "Letter", "Mailbox"]
-
-log = structlog.get_logger(__name__)
 
 HOLD_S: Final = 0.4 * ACK_WAIT_S  # seconds between two words; one may be lost
 
@@ -47,6 +42,16 @@ class Letter(Protocol[M_co]):
         """Where it was put."""
         ...
 
+    @property
+    def size(self) -> int:
+        """How many bytes it had."""
+        ...
+
+    @property
+    def tries(self) -> int:
+        """How often it was delivered, this time included."""
+        ...
+
     async def ack(self) -> None:
         """Say that it is done."""
 
@@ -68,10 +73,15 @@ class Mailbox(Protocol[M_co]):
 class _JetStreamLetter(Generic[M]):
     """A delivered message, decoded."""
 
-    def __init__(self, message: M, delivered: Delivered, held: "set[_JetStreamLetter[M]]") -> None:
+    def __init__(
+        self, message: M, delivered: Delivered, held: "set[_JetStreamLetter[M]]", doorkeeper: Doorkeeper
+    ) -> None:
         self.message = message
         self.position = delivered.position
         self.subject = delivered.subject
+        self.tries = delivered.tries
+        self.size = len(delivered.data)
+        self._doorkeeper = doorkeeper
         self._delivered = delivered
         self._held = held
         self._saying: asyncio.Task[None] | None = None
@@ -101,16 +111,16 @@ class _JetStreamLetter(Generic[M]):
     async def drop(self, why: str) -> None:
         """See `Letter`."""
         self.let_go()
-        log.warning("letter.dropped", subject=self.subject, position=self.position, why=why)
+        self._doorkeeper.turn_away("dropped", self.subject, why)
         await self._delivered.drop()
 
 
 class JetStreamMailbox(Generic[M]):
-    """A durable consumer's messages as letters; what cannot be decoded is dropped with its reason."""
+    """A durable consumer's messages as letters; what is no such message is turned away, for good."""
 
-    def __init__(self, consumer: PullConsumer, decoder: "msgspec.json.Decoder[M]") -> None:
+    def __init__(self, consumer: PullConsumer, inspector: Inspector[M]) -> None:
         self._consumer = consumer
-        self._decoder = decoder
+        self._inspector = inspector
 
     async def __aiter__(self) -> AsyncGenerator[Letter[M], None]:
         """Yield letters for ever."""
@@ -118,19 +128,11 @@ class JetStreamMailbox(Generic[M]):
         try:
             async with aclosing(aiter(self._consumer)) as deliveries:
                 async for delivered in deliveries:
-                    message = await self._read(delivered)
-                    if message is not None:
-                        yield _JetStreamLetter(message, delivered, held)
+                    message = self._inspector.read(delivered.subject, delivered.data)
+                    if message is None:
+                        await delivered.drop()
+                    else:
+                        yield _JetStreamLetter(message, delivered, held, self._inspector.doorkeeper)
         finally:
             for letter in list(held):
                 letter.let_go()
-
-    async def _read(self, delivered: Delivered) -> M | None:
-        try:
-            return decode(self._decoder, delivered.data)
-        except msgspec.DecodeError as error:
-            log.warning(
-                "letter.unreadable", subject=delivered.subject, position=delivered.position, why=str(error)
-            )
-            await delivered.drop()
-            return None

@@ -16,6 +16,8 @@ class _MemoryLetter(Generic[M]):
         self.message = message
         self.position = position
         self.subject = subject
+        self.size = len(repr(message))  # as good as any here
+        self.tries = 1
         self._box = box
 
     async def ack(self) -> None:
@@ -72,12 +74,13 @@ class MemoryMailbox(Generic[M]):
     def put_back(self, letter: _MemoryLetter[M]) -> None:
         """Deliver a letter once more."""
         if letter.position in self._open:
+            letter.tries += 1
             self._ready.put_nowait(letter)
 
     async def __aiter__(self) -> AsyncGenerator[Letter[M], None]:
         """Yield letters until `close`, those that an earlier reader took and did not settle included."""
         for position in sorted(self._taken):
-            self._ready.put_nowait(self._taken.pop(position))
+            self.put_back(self._taken.pop(position))
         while (letter := await self._ready.get()) is not None:
             self._taken[letter.position] = letter
             yield letter

@@ -42,7 +42,7 @@ class Outputs:
             "batch": max(1, min(limit, BATCH)),
         }
         return [
-            (int((message.headers or {})["Nats-Sequence"]), decode(_logged, message.data))
+            (int((message.headers or {})["Nats-Sequence"]), _read_lines(workflow_id, message.data))
             for message in await read_batch(self._bus, subjects.LOGLINE_STREAM, request)
         ]
 
@@ -110,6 +110,15 @@ class Outputs:
 
     async def _bucket(self) -> ObjectStore:
         return await heeding(self._bus.js.object_store(subjects.RESULT_BUCKET))
+
+
+def _read_lines(workflow_id: str, payload: bytes) -> Logged:
+    """Return what a message says; of one that is none, that a line is missing here."""
+    try:
+        logged = decode(_logged, payload)
+    except msgspec.DecodeError:
+        return Logged(id=workflow_id, lines=(), dropped=1)
+    return logged if logged.id == workflow_id else Logged(id=workflow_id, lines=(), dropped=1)
 
 
 def _digest(result: bytes) -> str:

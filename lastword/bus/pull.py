@@ -83,11 +83,15 @@ class PullConsumer:
         ack_wait_s: float = ACK_WAIT_S,
         max_ack_pending: int = 1024,
         batch: int = 64,
+        batch_bytes: int | None = None,
         exclusive: bool = False,
         from_now: bool = False,
         made_elsewhere: bool = False,
     ) -> None:
-        """Take what to consume; with `made_elsewhere`, wait until another has made the consumer."""
+        """Take what to consume; with `made_elsewhere`, wait until another has made the consumer.
+
+        At most one and a half times `batch` wait here to be taken, and at most twice `batch_bytes`.
+        """
         self._bus = bus
         self._stream = stream
         self._durable = durable
@@ -95,6 +99,7 @@ class PullConsumer:
         self._ack_wait_s = ack_wait_s
         self._max_ack_pending = max_ack_pending
         self._batch = batch
+        self._batch_bytes = batch_bytes
         self._exclusive = exclusive
         self._from_now = from_now
         self._made_elsewhere = made_elsewhere
@@ -198,6 +203,8 @@ class PullConsumer:
             # Deleted under our eyes, or (503, nobody answers requests for it) behind our back.
             await asyncio.sleep(0.05)
             await self._patiently_ensure()
+        elif status == "409" and "MaxBytes" in description:
+            pass  # as much as was asked for is on its way
         elif status not in {"404", "408"}:  # nothing there, request expired: as expected
             log.debug("pull.status", durable=self._durable, status=status, description=description)
             await asyncio.sleep(0.05)
@@ -232,6 +239,8 @@ class PullConsumer:
             "expires": int(EXPIRES_S * NANOSECONDS),
             "idle_heartbeat": int(HEARTBEAT_S * NANOSECONDS),
         }
+        if self._batch_bytes is not None:
+            request["max_bytes"] = self._batch_bytes
         if self._exclusive:
             request["group"] = GROUP
             if self._pin is not None:

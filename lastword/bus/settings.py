@@ -44,6 +44,10 @@ class BusSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """How many messages of output one workflow keeps; the oldest go first."""
     refused_max_age_s: Seconds = 7 * 86_400.0
     """How long refused reports are kept as evidence."""
+    stream_max_bytes: Annotated[int, Meta(ge=1_048_576)] = 536_870_912
+    """Bytes, reserved on disk, of each of the streams of reports, refused reports, output and definitions."""
+    result_max_bytes: Annotated[int, Meta(ge=1_048_576)] | None = None
+    """Bytes, reserved on disk, of all results over 256 KiB together. Unset: as many as the disk holds."""
     system_url: str | None = None
     """URL with a user of the system account, for the server's disconnect events; unneeded when embedded."""
     system_nkey_seed: str | None = None

@@ -27,6 +27,9 @@ LAYOUT: Final = 1
 NANOSECONDS: Final = 1_000_000_000
 DUPLICATE_WINDOW_S: Final = 120  # the server's default; a message id is remembered this long
 MARKER_TTL_S: Final = 120  # how long an expiry marker itself is kept
+PULSE_BYTES: Final = 67_108_864  # beats are of some 500 bytes, and one is kept of each executor
+PROGRESS_BYTES: Final = 67_108_864  # in the server's memory
+REFUSED_EACH: Final = 100  # refused reports that are kept of one workflow
 MAX_MESSAGE: Final = 1_048_576
 """The largest message that our streams take, headers included, in bytes: the server's default max_payload."""
 
@@ -61,6 +64,8 @@ def stream_configs(*, replicas: int, partitions: int, settings: BusSettings) -> 
             subjects.REPORT_STREAM,
             "lastword.report.*",
             retention="workqueue",
+            discard="new",
+            max_bytes=settings.stream_max_bytes,
             subject_transform={
                 "src": "lastword.report.*",
                 "dest": f"lastword.report.{{{{partition({partitions},1)}}}}.{{{{wildcard(1)}}}}",
@@ -71,6 +76,8 @@ def stream_configs(*, replicas: int, partitions: int, settings: BusSettings) -> 
             subjects.PULSE_STREAM,
             subjects.pulse(),
             max_msgs_per_subject=1,
+            max_bytes=PULSE_BYTES,
+            max_age=_nanoseconds(24 * 3600.0),  # one that was published without an expiry of its own
             allow_msg_ttl=True,
             subject_delete_marker_ttl=MARKER_TTL_S * NANOSECONDS,
         ),
@@ -78,6 +85,7 @@ def stream_configs(*, replicas: int, partitions: int, settings: BusSettings) -> 
             subjects.PROGRESS_STREAM,
             subjects.progress(),
             storage="memory",
+            max_bytes=PROGRESS_BYTES,
             max_msgs_per_subject=1,
             max_age=_nanoseconds(24 * 3600.0),
         ),
@@ -86,9 +94,21 @@ def stream_configs(*, replicas: int, partitions: int, settings: BusSettings) -> 
             subjects.logline(),
             max_msgs_per_subject=settings.logline_max_lines,
             max_age=_nanoseconds(settings.logline_max_age_s),
+            max_bytes=settings.stream_max_bytes,
         ),
-        stream(subjects.REFUSED_STREAM, subjects.refused(), max_age=_nanoseconds(settings.refused_max_age_s)),
-        stream(subjects.DEFINITION_STREAM, subjects.definition(), max_msgs_per_subject=1),
+        stream(
+            subjects.REFUSED_STREAM,
+            subjects.refused(),
+            max_msgs_per_subject=REFUSED_EACH,
+            max_age=_nanoseconds(settings.refused_max_age_s),
+            max_bytes=settings.stream_max_bytes,
+        ),
+        stream(
+            subjects.DEFINITION_STREAM,
+            subjects.definition(),
+            max_msgs_per_subject=1,
+            max_bytes=settings.stream_max_bytes,
+        ),
     )
 
 
@@ -100,7 +120,7 @@ async def ensure_streams(bus: Bus, *, partitions: int, patience_s: Seconds = 30.
     wanted = stream_configs(replicas=bus.settings.replicas, partitions=partitions, settings=bus.settings)
     for config in wanted:
         await _patiently(bus, config, patience_s)
-    await _patiently(bus, _bucket_config(bus.settings.replicas), patience_s)
+    await _patiently(bus, _bucket_config(bus.settings), patience_s)
 
 
 async def _patiently(bus: Bus, config: dict[str, Any], patience_s: float) -> None:
@@ -178,7 +198,7 @@ def _same(standing: Any, wanted: Any) -> bool:
     return bool(standing == wanted or (not standing and not wanted))
 
 
-def _bucket_config(replicas: int) -> dict[str, Any]:
+def _bucket_config(settings: BusSettings) -> dict[str, Any]:
     """Return the object store for large results: the layout that every NATS client understands (ADR-20)."""
     bucket = subjects.RESULT_BUCKET
     return {
@@ -187,7 +207,8 @@ def _bucket_config(replicas: int) -> dict[str, Any]:
         "retention": "limits",
         "storage": "file",
         "discard": "new",
-        "num_replicas": replicas,
+        "num_replicas": settings.replicas,
+        "max_bytes": settings.result_max_bytes or -1,
         "allow_direct": True,
         "allow_rollup_hdrs": True,
         "duplicate_window": DUPLICATE_WINDOW_S * NANOSECONDS,

@@ -4,9 +4,9 @@ Payloads are one line of compact JSON.  Fields are only ever added, with a defau
 fields that it does not know, so an old and a new version of each actor work side by side.
 """
 
-from typing import Any
+from typing import Annotated, Any, Final
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from lastword.contracts.events import (
     Cancelled,
@@ -25,6 +25,8 @@ from lastword.contracts.records import Record
 from lastword.contracts.statuses import Status
 
 __all__ = [
+    "MAX_DEFINITIONS",
+    "MAX_LEASES",
     "Accepted",
     "Answer",
     "Cancel",
@@ -47,6 +49,15 @@ __all__ = [
     "Start",
 ]
 
+MAX_DEFINITIONS: Final = 1_000
+"""Definitions that are known at once; a new name beyond them is not taken."""
+
+MAX_LEASES: Final = 4_096
+"""Leases of one executor. More than it has slots: processes that have ended may wait for their record."""
+
+Label = Annotated[str, Meta(max_length=255)]
+"""A name or an id, of which no honest one is longer."""
+
 ReportedEvent = Succeeded | Failed | Cancelled | Lost | QueueTimedOut | CancelRequested
 
 
@@ -58,9 +69,9 @@ class Report(Struct, frozen=True, kw_only=True):
 
     id: WorkflowId
     event: ReportedEvent
-    event_id: str
+    event_id: Label
     """Also the `Nats-Msg-Id`: a repetition is dropped by the server, or recognised by the supervisor."""
-    actor: str
+    actor: Label
     at: Instant
     """When the sender said it, by its own clock; shown, never compared."""
 
@@ -108,19 +119,19 @@ class Pulse(Struct, frozen=True, kw_only=True):
 
     executor: ExecutorName
     at: Instant
-    state: str = "serving"
+    state: Label = "serving"
     """`serving`, `draining` (takes no more), or `gone` (said goodbye)."""
     beat: Count = 0
     """Counts the beats."""
-    leases: tuple[Held, ...] = ()
+    leases: Annotated[tuple[Held, ...], Meta(max_length=MAX_LEASES)] = ()
     slots: Count = 0
     """How many workflows it runs at once, at most."""
-    definitions: tuple[str, ...] = ()
+    definitions: Annotated[tuple[Label, ...], Meta(max_length=MAX_DEFINITIONS)] = ()
     """What it serves."""
-    host: str = ""
+    host: Label = ""
     pid: int = 0
     started_at: Instant | None = None
-    version: str = ""
+    version: Label = ""
     """Of lastword."""
 
 
@@ -202,7 +213,7 @@ class Claim(Struct, frozen=True, kw_only=True):
 
     id: WorkflowId
     executor: ExecutorName
-    event_id: str
+    event_id: Label
     """The same in each try, so that a lost answer can be asked for again."""
 
 

@@ -29,7 +29,7 @@ from lastword.http.channels import Channel
 from lastword.http.filters import Filter
 from lastword.http.memory import MEMORY_BYTES, Memory
 from lastword.http.outbox import Outbox
-from lastword.http.packets import Burst, Packet
+from lastword.http.packets import Burst, Packet, encode
 from lastword.http.pulses import Pulses
 from lastword.http.tails import LogTail
 from lastword.http.trail import Trail
@@ -187,7 +187,7 @@ class Hub:
         """Return what is remembered of a workflow, or None. It is the truth only while `is_current`."""
         return self._memory.find(workflow_id)
 
-    def adopt(self, entry: Entry, size: int = 2_048) -> Cell:
+    def adopt(self, entry: Entry) -> Cell:
         """Remember a record that was read from the log's leader; return the workflow's cell.
 
         Live streams are not told: the feed will bring them the record in its turn.
@@ -195,7 +195,7 @@ class Hub:
         cell = self._memory.find(entry.record.id)
         if cell is None:
             self.pulses.adopt(entry)
-            cell = self._memory.insert(entry, size)
+            cell = self._memory.insert(entry, len(encode(entry.record)))
             self._memory.evict()
         elif entry.position > cell.standing.position:
             self.pulses.adopt(entry)

@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct
 from prometheus_client import CollectorRegistry, generate_latest
 
-from lastword.contracts.messages import Definition
+from lastword.contracts.messages import MAX_DEFINITIONS, Definition
 from lastword.contracts.statuses import Status
 from lastword.contracts.views import ClientConfig, DefinitionPage, ExecutorPage, Summary
 from lastword.http.access import COOKIE, PRINCIPAL, Access, principal_of
@@ -40,9 +40,12 @@ class Catalogue:
     def __init__(self) -> None:
         self._definitions: dict[str, Definition] = {}
 
-    def define(self, definition: Definition) -> None:
-        """Take in an announcement."""
+    def define(self, definition: Definition) -> bool:
+        """Take in an announcement; return whether there was a place for it."""
+        if definition.name not in self._definitions and len(self._definitions) >= MAX_DEFINITIONS:
+            return False
         self._definitions[definition.name] = definition
+        return True
 
     def all(self) -> tuple[Definition, ...]:
         """Return what can be started, and what is broken, by name."""

@@ -109,5 +109,6 @@ def _plain(given: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:
         choice = next(choice for choice in schema.pop("anyOf") if choice != {"type": "null"})
         schema = {**choice, **schema}
     if "items" in schema and "$ref" in schema["items"]:
-        schema["items"] = {"type": "string", "enum": components[schema["items"]["$ref"]]["enum"]}
+        # As between two commas: a form sends a field that was left empty, and it counts for nothing.
+        schema["items"] = {"type": "string", "enum": [*components[schema["items"]["$ref"]]["enum"], ""]}
     return schema

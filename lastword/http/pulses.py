@@ -17,6 +17,8 @@ __all__ = ["Pulses"]
 
 KEPT_ENDED: Final = 8_192  # ids whose late beats are recognised; each costs about 100 bytes
 KEPT_EXECUTORS: Final = 1_024  # executors shown; the longest silent go first
+KEPT_LEASES: Final = 65_536  # leases in what they said last, all together
+KEPT_HEARSAY: Final = 65_536  # workflows beyond which a beat alone makes none known; a record does
 
 
 class _Vouch:
@@ -58,6 +60,7 @@ class Pulses:
         self._ended: dict[str, None] = {}
         self._executors: dict[str, _Executor] = {}
         self._expired: dict[str, None] = {}
+        self._listed = 0  # leases in the beats of `_executors`
 
     @property
     def stale(self) -> int:
@@ -77,15 +80,17 @@ class Pulses:
         """Note one beat; return the workflows whose heartbeat was stale and is fresh again."""
         now = self._now()
         self._expired.pop(pulse.executor, None)
-        self._executors.pop(pulse.executor, None)
+        self._drop(pulse.executor)
         self._executors[pulse.executor] = _Executor(pulse, now)
-        while len(self._executors) > KEPT_EXECUTORS:
-            del self._executors[next(iter(self._executors))]
+        self._listed += len(pulse.leases)
+        while len(self._executors) > KEPT_EXECUTORS or self._listed > KEPT_LEASES:
+            self._drop(next(iter(self._executors)))
         revived: list[str] = []
         for held in pulse.leases:
             vouch = self._vouches.get(held.id)
             if vouch is None:
-                if held.id not in self._ended:  # a late beat must not bring back what has ended
+                # A late beat must not bring back what has ended.
+                if held.id not in self._ended and len(self._vouches) < KEPT_HEARSAY:
                     self._vouches[held.id] = _Vouch(held.lease, now, pulse.at, pulse.executor, recorded=False)
             elif held.lease >= vouch.lease:
                 vouch.lease = held.lease
@@ -96,6 +101,11 @@ class Pulses:
                     vouch.stale = False
                     revived.append(held.id)
         return revived
+
+    def _drop(self, executor: str) -> None:
+        known = self._executors.pop(executor, None)
+        if known is not None:
+            self._listed -= len(known.pulse.leases)
 
     def follow(self, entry: Entry) -> None:
         """Note an accepted record: a lease that begins counts as a beat, an end stops the watch."""

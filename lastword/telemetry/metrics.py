@@ -10,7 +10,8 @@ or supervisor from the same log, so they agree: `max`.
 """
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from itertools import product
+from typing import Final, Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -18,15 +19,19 @@ from lastword.contracts.moves import EVENTS, MOVES, Refusal
 from lastword.contracts.records import Record
 from lastword.contracts.statuses import RANK, ErrorCode, Status
 
-__all__ = ["Metrics", "Outcome", "Stage", "Verb"]
+__all__ = ["Kind", "Metrics", "Outcome", "Stage", "Verb", "Why"]
 
 Stage = Literal["accepted", "told", "total"]
 Verb = Literal["start", "claim", "cancel", "reconcile", "retry"]
 Outcome = Literal["accepted", "repeated", "refused", "unavailable"]
+Kind = Literal["report", "record", "job", "pulse", "progress", "logline", "definition", "command", "metrics"]
+Why = Literal["malformed", "misaddressed", "oversize", "excess", "dropped"]
 
 OTHER: Final = "other"
 VERBS: Final[tuple[Verb, ...]] = ("start", "claim", "cancel", "reconcile", "retry")
 OUTCOMES: Final[tuple[Outcome, ...]] = ("accepted", "repeated", "refused", "unavailable")
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+WHYS: Final[tuple[Why, ...]] = get_args(Why)
 STAGES: Final[tuple[Stage, ...]] = ("accepted", "told", "total")
 VERDICTS: Final = (ErrorCode.HEARTBEAT_TIMEOUT, ErrorCode.EXECUTOR_LOST, ErrorCode.QUEUE_TIMEOUT)
 ENDS: Final = (
@@ -67,6 +72,14 @@ class Metrics:
             "lastword_refused_reports",
             "Reports that changed nothing, by reason. A few `terminal` are normal, when reports come late.",
             ("reason",),
+            registry=registry,
+        )
+        self._turned_away = Counter(
+            "lastword_refused_messages",
+            "Messages that were not taken, by kind and reason. `malformed`: they do not read as their kind; "
+            "`misaddressed`: subject and content name two; `oversize`: larger than any honest one; `excess`: "
+            "more than is taken at once or remembered; `dropped`: their reader gave up on them.",
+            ("kind", "reason"),
             registry=registry,
         )
         self._verdicts = Counter(
@@ -158,6 +171,10 @@ class Metrics:
         """Count a report that changed nothing."""
         self._refusals.labels(reason.value).inc()
 
+    def message_refused(self, kind: Kind, why: Why) -> None:
+        """Count a message that was not taken."""
+        self._turned_away.labels(kind, why).inc()
+
     def heartbeat_timeout(self, code: ErrorCode) -> None:
         """Count an auditor's verdict."""
         self._verdicts.labels(_known(code.value, VERDICTS)).inc()
@@ -210,6 +227,8 @@ class Metrics:
                 self._transitions.labels(status.value, str(event.__struct_config__.tag))
         for reason in Refusal:
             self._refusals.labels(reason.value)
+        for kind, why in product(KINDS, WHYS):
+            self._turned_away.labels(kind, why)
         for code in VERDICTS:
             self._verdicts.labels(code.value)
         for how in ENDS:
@@ -218,9 +237,8 @@ class Metrics:
             self._workflows.labels(status.value)
         for stage in STAGES:
             self._truth_lag.labels(stage)
-        for verb in VERBS:
-            for outcome in OUTCOMES:
-                self._commands.labels(verb, outcome)
+        for verb, outcome in product(VERBS, OUTCOMES):
+            self._commands.labels(verb, outcome)
 
 
 _LIVING: Final = tuple(status for status, rank in RANK.items() if rank < 3)

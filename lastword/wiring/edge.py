@@ -5,8 +5,8 @@ import socket
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
 
-import msgspec
 import structlog
 from prometheus_client import CollectorRegistry
 
@@ -16,6 +16,7 @@ from lastword.bus import (
     CommandClient,
     Follower,
     Heard,
+    Inspector,
     Outputs,
     StatusLog,
     Unavailable,
@@ -42,6 +43,9 @@ __all__ = ["EdgeFeeds", "run_fed_edge"]
 
 log = structlog.get_logger(__name__)
 
+MAX_PROGRESS: Final = 131_072
+"""Bytes of a message of progress: 256 tasks, each with a label of 200 characters, and room for escapes."""
+
 
 class EdgeFeeds:
     """Decodes what the streams say and hands it on; nothing here raises."""
@@ -51,10 +55,12 @@ class EdgeFeeds:
         self._metrics = metrics
         self._hub = hub
         self._catalogue = catalogue
-        self._pulses = msgspec.json.Decoder(Pulse)
-        self._progress = msgspec.json.Decoder(ProgressMade)
-        self._definitions = msgspec.json.Decoder(Definition)
-        self._lines = msgspec.json.Decoder(Logged)
+        self._pulses = Inspector("pulse", Pulse, metrics, name_of=lambda pulse: pulse.executor)
+        self._progress = Inspector(
+            "progress", ProgressMade, metrics, name_of=lambda made: made.id, max_bytes=MAX_PROGRESS
+        )
+        self._definitions = Inspector("definition", Definition, metrics, name_of=lambda one: one.name)
+        self._lines = Inspector("logline", Logged, metrics, name_of=lambda logged: logged.id)
         self._syncing: asyncio.Task[None] | None = None
         self._named = asyncio.Event()
         self._records: Follower | None = None
@@ -127,20 +133,23 @@ class EdgeFeeds:
     def _hear_pulse(self, heard: Heard) -> None:
         if heard.is_marker or not heard.data:
             self._hub.pulse_expired(subjects.last_token(heard.subject))
-        else:
-            self._hub.pulse(self._pulses.decode(heard.data))
+        elif (pulse := self._pulses.read(heard.subject, heard.data)) is not None:
+            self._hub.pulse(pulse)
 
     def _hear_progress(self, heard: Heard) -> None:
-        if heard.data:
-            self._hub.progress(self._progress.decode(heard.data))
+        if heard.data and (made := self._progress.read(heard.subject, heard.data)) is not None:
+            self._hub.progress(made)
 
     def _hear_definition(self, heard: Heard) -> None:
-        if heard.data:
-            self._catalogue.define(self._definitions.decode(heard.data))
+        if not heard.data:
+            return
+        definition = self._definitions.read(heard.subject, heard.data)
+        if definition is not None and not self._catalogue.define(definition):
+            self._definitions.doorkeeper.turn_away("excess", heard.subject)
 
     def _hear_lines(self, heard: Heard) -> None:
-        if heard.data:
-            self._hub.logged(heard.position, self._lines.decode(heard.data))
+        if heard.data and (logged := self._lines.read(heard.subject, heard.data)) is not None:
+            self._hub.logged(heard.position, logged)
 
 
 async def run_fed_edge(
@@ -162,13 +171,14 @@ async def run_fed_edge(
         )
         catalogue = Catalogue()
         registry = CollectorRegistry()
-        neighbours = Neighbours()
+        own = CollectorRegistry()  # told like any other process's, and so shown under its name
+        metrics = Metrics(own)
+        neighbours = Neighbours(metrics)
         registry.register(neighbours)
         await stack.enter_async_context(neighbours.listening(bus))
-        own = CollectorRegistry()  # told like any other process's, and so shown under its name
         await stack.enter_async_context(telling_metrics(bus, own))
         status_log = StatusLog(bus)
-        await EdgeFeeds(status_log, hub, catalogue, Metrics(own)).open(bus, stack)
+        await EdgeFeeds(status_log, hub, catalogue, metrics).open(bus, stack)
         await adopt_live(hub, store, status_log)
         access = Access(settings.http)
         await stack.enter_async_context(_watching_tokens(access, TokenStore(database), stop))

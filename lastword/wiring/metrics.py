@@ -17,14 +17,17 @@ from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from lastword.bus import Bus
+from lastword.bus import Bus, Doorkeeper
 from lastword.bus.connection import TRANSIENT
 from lastword.contracts import subjects
+from lastword.telemetry.metrics import Metrics
 
 __all__ = ["Neighbours", "telling_metrics"]
 
 TELL_EVERY_S: Final = 5.0
 FORGET_S: Final = 3 * TELL_EVERY_S
+MAX_PROCESSES: Final = 256
+MAX_TEXT: Final = 131_072  # bytes; a process tells some 20 KB
 
 
 @asynccontextmanager
@@ -48,7 +51,8 @@ async def telling_metrics(bus: Bus, registry: CollectorRegistry) -> AsyncGenerat
 class Neighbours(Collector):
     """The metrics of all other processes, as they told them last."""
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: Metrics) -> None:
+        self._doorkeeper = Doorkeeper("metrics", metrics)
         self._told: dict[str, tuple[float, str]] = {}
 
     @asynccontextmanager
@@ -56,8 +60,7 @@ class Neighbours(Collector):
         """Listen until the block is left."""
 
         async def hear(message: Msg) -> None:
-            text = message.data.decode("utf-8", "replace")
-            self._told[subjects.last_token(message.subject)] = (time.monotonic(), text)
+            self.hear(subjects.last_token(message.subject), message.data)
 
         subscription = await bus.client.subscribe(subjects.metrics(), cb=hear)
         try:
@@ -66,14 +69,29 @@ class Neighbours(Collector):
             with suppress(*TRANSIENT):
                 await subscription.unsubscribe()
 
+    def hear(self, process: str, data: bytes) -> None:
+        """Keep what a process tells, unless it is too much."""
+        now_s = time.monotonic()
+        if len(data) > MAX_TEXT:
+            self._doorkeeper.turn_away("oversize", process, f"it has {len(data)} bytes")
+            return
+        if process not in self._told and len(self._told) >= MAX_PROCESSES:
+            self._forget(now_s)
+            if len(self._told) >= MAX_PROCESSES:
+                self._doorkeeper.turn_away("excess", process, f"{MAX_PROCESSES} tell theirs")
+                return
+        self._told[process] = (now_s, data.decode("utf-8", "replace"))
+
+    def _forget(self, now_s: float) -> None:
+        self._told = {name: told for name, told in self._told.items() if now_s - told[0] < FORGET_S}
+
     def describe(self) -> Iterator[Metric]:
         """Describe nothing beforehand: what others count is known when they tell it."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
         """Return each family once, with the series of every process that has told them lately."""
-        now_s = time.monotonic()
-        self._told = {name: told for name, told in self._told.items() if now_s - told[0] < FORGET_S}
+        self._forget(time.monotonic())
         families: dict[str, Metric] = {}
         for process, (_, text) in sorted(self._told.items()):
             with suppress(ValueError):  # a text that cannot be read shows nothing

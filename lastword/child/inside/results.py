@@ -19,6 +19,7 @@ from dataclasses import fields
 from typing import Any, cast
 
 from lastword.child.inside.failures import NotJson
+from lastword.contracts.nesting import MAX_NESTING, nesting_of
 
 __all__ = ["as_json", "plain"]
 
@@ -26,14 +27,21 @@ __all__ = ["as_json", "plain"]
 def as_json(value: object) -> tuple[bytes, bool]:
     """Return `value` as compact JSON, and whether NaN or infinity had to become null; raise `NotJson`."""
     try:
-        try:
-            return _dump(value), False
-        except ValueError as error:
-            if "Circular" in str(error):
-                raise
-            return _dump(_without_nan(json.loads(json.dumps(value, default=plain)))), True
+        text, lossy = _as_json(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise NotJson(error) from error
+    if nesting_of(text) > MAX_NESTING:
+        raise NotJson(ValueError(f"it is nested more than {MAX_NESTING} levels deep"))
+    return text, lossy
+
+
+def _as_json(value: object) -> tuple[bytes, bool]:
+    try:
+        return _dump(value), False
+    except ValueError as error:
+        if "Circular" in str(error):
+            raise
+        return _dump(_without_nan(json.loads(json.dumps(value, default=plain)))), True
 
 
 def _dump(value: object) -> bytes:

@@ -5,11 +5,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from lastword.bus import Bus, BusError, CommandClient, Conflict, TooLarge, Unavailable, serve_commands
 from lastword.contracts import subjects
 from lastword.contracts.messages import Accepted, Cancel, Claim, Problem, Reconcile, Reply, Start
+from lastword.telemetry.metrics import Metrics
 from tests.integration.servers import AT, NatsServer, make_record
 
 ACCEPTED = Reply(accepted=Accepted(position=1, stored_at=AT, record=make_record(), created=True))
@@ -19,7 +21,12 @@ UNKNOWN = Problem(status=404, code="unknown_workflow", title="No such workflow",
 def serving(bus: Bus, **handlers: Any) -> Any:
     """Serve commands by `handlers`."""
     return serve_commands(
-        bus, name="lastword-supervisor", version="0.1.0", description="For tests", handlers=handlers
+        bus,
+        Metrics(CollectorRegistry()),
+        name="lastword-supervisor",
+        version="0.1.0",
+        description="For tests",
+        handlers=handlers,
     )
 
 

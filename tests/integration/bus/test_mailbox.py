@@ -8,11 +8,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client import CollectorRegistry
 
-from lastword.bus import Bus, JetStreamMailbox, Letter, Mailbox, PullConsumer
+from lastword.bus import Bus, Inspector, JetStreamMailbox, Letter, Mailbox, PullConsumer
 from lastword.bus.memory import MemoryMailbox
 from lastword.contracts import subjects
 from lastword.contracts.messages import Job
+from lastword.telemetry.metrics import Metrics
 
 ACK_WAIT_S = 0.5
 
@@ -59,7 +61,7 @@ class JetStream(Office):
             subject=subjects.job("brief"),
             ack_wait_s=ACK_WAIT_S,
         )
-        self.box = JetStreamMailbox(consumer, msgspec.json.Decoder(Job))
+        self.box = JetStreamMailbox(consumer, Inspector("job", Job, Metrics(CollectorRegistry())))
 
     async def put(self, *names: str) -> None:
         """See `Office`."""

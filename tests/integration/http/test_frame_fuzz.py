@@ -60,12 +60,21 @@ class Bystander:
             f"GET /events/workflows/{self._name} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
         )
         self._count = 0
+        self._frames: list[dict[str, Any]] = []
+        self._text = b""
         ground.await_streams(2)
 
     def stir(self) -> None:
-        """Let its workflow get further."""
+        """Let its workflow get further, and see that both are told: whoever never reads is shown the door."""
         self._count += 1
+        self._frames.append({"type": "ping"})  # so that the progress before is not taken for this one
         self._ground.call(lambda: self._ground.world.progress(self._name, self._count))
+        while self._frames[-1]["type"] != "progress":
+            told = self._socket.told()
+            assert told is not None
+            self._frames.append(json.loads(told.payload))
+        while self._text.count(b"event: progress") < self._count:
+            self._text += self._events.recv(65_536)
 
     def close(self) -> None:
         """Go."""
@@ -75,20 +84,18 @@ class Bystander:
     def check(self) -> None:
         """See that both were told everything, the end once."""
         self._ground.call(lambda: self._ground.world.succeed(self._name))
-        frames: list[dict[str, Any]] = []
         while (told := self._socket.told()) is not None and told.opcode == 1:
-            frames.append(json.loads(told.payload))
+            self._frames.append(json.loads(told.payload))
         assert told is not None
         assert (8, 1000) == (told.opcode, int.from_bytes(told.payload[:2], "big"))
-        text = b""
-        while not text.endswith(b"0\r\n\r\n"):
-            text += self._events.recv(65_536)
+        while not self._text.endswith(b"0\r\n\r\n"):
+            self._text += self._events.recv(65_536)
         events = [
             json.loads(line.removeprefix(b"data: "))
-            for line in text.split(b"\n")
+            for line in self._text.split(b"\n")
             if line.startswith(b"data: ")
         ]
-        for seen in (frames, events):
+        for seen in (self._frames, events):
             kinds = [frame["type"] for frame in seen if frame["type"] != "ping"]
             assert ["hello", "snapshot", *["progress"] * self._count, "status", "end"] == kinds
 

@@ -16,6 +16,7 @@ import msgspec
 import nats
 import pytest
 from nats.aio.client import Client
+from prometheus_client import CollectorRegistry
 
 from lastword.bus import Bus, BusSettings, StatusLog, ensure_streams, open_bus, write_nkeys
 from lastword.bus.commands import serve_commands
@@ -24,6 +25,7 @@ from lastword.bus.server import _find_binary
 from lastword.contracts import subjects
 from lastword.contracts.messages import Cancel, Problem, Reply
 from lastword.contracts.permissions import STREAMS, TALK, User, allows, grant, inbox
+from lastword.telemetry.metrics import Metrics
 from tests.integration.servers import NatsServer, make_record
 
 DANGEROUS: Final = (
@@ -120,6 +122,7 @@ async def test_an_answer_never_lands_outside_an_inbox(nats_server: NatsServer, b
         nats_server.open("operator") as operator,
         serve_commands(
             supervisor,
+            Metrics(CollectorRegistry()),
             name="lastword-supervisor",
             version="1.0.0",
             description="",

@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 from structlog.contextvars import get_contextvars
 
-from lastword.actors.actor import Actor
+from lastword.actors.actor import TRIES, Actor
 from lastword.actors.exceptions import Postponed, Refused
 from lastword.bus import Letter
 from lastword.bus.memory import MemoryMailbox
@@ -141,6 +141,38 @@ async def test_a_crash_leaves_other_letters_unsettled() -> None:
         await clerk.run(mailbox)
     assert 2 == mailbox.unsettled
     assert [] == mailbox.dropped
+
+
+async def test_a_letter_that_crashes_every_time_is_dropped_in_the_end() -> None:
+    """It would come for ever, and bring down each process that reads it; the ones behind it are handled."""
+
+    class Fragile(Clerk):
+        async def _do(self, text: str) -> None:
+            if text == "ax":
+                raise RecursionError
+            await super()._do(text)
+
+    clerk = Fragile()
+    mailbox: MemoryMailbox[str] = MemoryMailbox()
+    mailbox.put("ax")
+    mailbox.put("b0")
+    for _ in range(TRIES - 1):
+        with pytest.raises(ExceptionGroup):
+            await clerk.run(mailbox)
+    asyncio.get_running_loop().call_later(60.0, mailbox.close)
+    await clerk.run(mailbox)
+    assert [("ax", "it crashed its reader 3 times: RecursionError()")] == mailbox.dropped
+    assert 0 == mailbox.unsettled
+    assert "b0" in clerk.tries
+
+
+async def test_no_more_bytes_are_in_hand_than_allowed() -> None:
+    """The long letter waits until the others are done, and one that is longer than all is taken alone."""
+    clerk = Clerk()
+    clerk.bytes_at_once = 12  # a letter has four, of its representation
+    await _run(clerk, "a2", "b1", "c3xxxxxxxx", "d1xxxxxxxxxxxxxxxx")
+    assert ["1 b1", "2 a2", "5 c3xxxxxxxx", "6 d1xxxxxxxxxxxxxxxx"] == clerk.log
+    assert 2 == clerk.most_in_hand
 
 
 async def test_being_cancelled_settles_nothing() -> None:

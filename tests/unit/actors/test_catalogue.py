@@ -10,7 +10,8 @@ from structlog.testing import capture_logs
 from lastword.actors.catalogue import MAX_ERRORS, Catalogue
 from lastword.bus import Heard
 from lastword.contracts import subjects
-from lastword.contracts.messages import Definition
+from lastword.contracts.messages import MAX_DEFINITIONS, Definition
+from tests.unit.actors.fakes import counted, fresh_metrics
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -38,7 +39,7 @@ def _heard(data: bytes, name: str = "brief") -> Heard:
 @pytest.fixture
 def catalogue() -> Catalogue:
     """Return a catalogue with one definition."""
-    catalogue = Catalogue()
+    catalogue = Catalogue(fresh_metrics())
     catalogue.define(_definition())
     return catalogue
 
@@ -51,7 +52,7 @@ def _errors(catalogue: Catalogue, inputs: dict[str, Any], name: str = "brief") -
 
 def test_what_is_announced_can_be_found() -> None:
     """By its name; others are unknown."""
-    catalogue = Catalogue()
+    catalogue = Catalogue(fresh_metrics())
     catalogue.hear(_heard(msgspec.json.encode(_definition())))
     assert _definition() == catalogue.find("brief")
     assert catalogue.find("other") is None
@@ -78,7 +79,7 @@ def test_an_announcement_that_cannot_be_read_changes_nothing(catalogue: Catalogu
     """It is logged; the definition before it stands."""
     with capture_logs() as lines:
         catalogue.hear(_heard(data))
-    assert ["definition.unreadable"] == [line["event"] for line in lines]
+    assert ["malformed"] == [line["reason"] for line in lines]
     assert ("brief",) == catalogue.names
 
 
@@ -86,8 +87,22 @@ def test_an_announcement_under_another_name_changes_nothing(catalogue: Catalogue
     """Its removal would never be heard."""
     with capture_logs() as lines:
         catalogue.hear(_heard(msgspec.json.encode(_definition("other"))))
-    assert ["definition.misaddressed"] == [line["event"] for line in lines]
+    assert ["misaddressed"] == [line["reason"] for line in lines]
     assert ("brief",) == catalogue.names
+
+
+def test_a_flood_of_names_is_not_taken() -> None:
+    """Each has a queue of its own on the server; what is known already can still be announced anew."""
+    metrics = fresh_metrics()
+    catalogue = Catalogue(metrics)
+    for number in range(MAX_DEFINITIONS + 2):
+        catalogue.hear(_heard(msgspec.json.encode(_definition(f"n{number}")), f"n{number}"))
+    catalogue.hear(_heard(msgspec.json.encode(_definition("n0", kind="broken")), "n0"))
+    assert MAX_DEFINITIONS == len(catalogue.announced)
+    assert 2 == counted(metrics, "refused_messages_total", kind="definition", reason="excess")
+    known = catalogue.find("n0")
+    assert known is not None
+    assert "broken" == known.kind
 
 
 def test_names_are_those_that_can_be_started(catalogue: Catalogue) -> None:
@@ -112,7 +127,7 @@ def test_names_are_those_that_can_be_started(catalogue: Catalogue) -> None:
 )
 def test_a_schema_that_cannot_be_used_makes_a_definition_broken(schema: dict[str, Any], why: str) -> None:
     """It is shown with the reason, and nothing crashes, now or at the first start; nothing is fetched."""
-    catalogue = Catalogue()
+    catalogue = Catalogue(fresh_metrics())
     with capture_logs() as lines:
         catalogue.hear(_heard(msgspec.json.encode(_definition(schema=schema))))
     definition = catalogue.find("brief")
@@ -158,7 +173,7 @@ def test_each_field_that_is_wrong_is_named(
 
 def test_inputs_for_what_takes_none_are_refused() -> None:
     """The message says so."""
-    catalogue = Catalogue()
+    catalogue = Catalogue(fresh_metrics())
     catalogue.define(_definition(schema={"type": "object", "additionalProperties": False}))
     assert [("inputs.topic", "There is no such input. It takes no inputs.")] == _errors(
         catalogue, {"topic": 1}
@@ -179,6 +194,6 @@ def test_a_message_does_not_repeat_a_whole_input(catalogue: Catalogue) -> None:
 
 def test_a_schema_without_end_is_an_error_of_the_inputs() -> None:
     """A schema that refers to itself at once cannot be refused beforehand; it crashes nothing."""
-    catalogue = Catalogue()
+    catalogue = Catalogue(fresh_metrics())
     catalogue.define(_definition(schema={"$ref": "#"}))
     assert [("inputs", "They are nested too deeply to be checked.")] == _errors(catalogue, {})

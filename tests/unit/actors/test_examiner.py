@@ -527,3 +527,16 @@ async def test_reconcile_without_a_log_is_unavailable(world: World) -> None:
     world.log.is_up = False
     with pytest.raises(Unavailable):
         await _reconcile(world)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b'"\xff"', b"[" * 9_000, b'{"executor":"host-1","held":7}'],
+    ids=["none", "utf", "deep", "type"],
+)
+async def test_an_answer_that_cannot_be_read_vouches_for_nothing(world: World, answer: bytes) -> None:
+    """And it breaks nothing: whoever has an executor's credentials can answer as he likes."""
+    world.post.answer = lambda _subject, _payload: answer
+    world.examiner.hear_disconnect("host-1")
+    await asyncio.sleep(2.0)
+    assert [("lost", "executor_lost")] == world.verdicts

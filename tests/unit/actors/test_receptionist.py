@@ -12,6 +12,7 @@ from lastword.actors.registrar import Registrar
 from lastword.bus import Unavailable, decode_record
 from lastword.contracts.events import Cancelled, Event, Succeeded
 from lastword.contracts.messages import Accepted, Cancel, Claim, Definition, Problem, Reply, Start
+from lastword.contracts.nesting import MAX_NESTING
 from lastword.contracts.records import Entry, Record
 from lastword.contracts.statuses import Status
 from tests.samples import event_of, second
@@ -33,7 +34,7 @@ class Lobby:
         self.log = FakeLog()
         self.metrics = fresh_metrics()
         self.registrar = Registrar(self.log, fresh_metrics(), now=now)
-        self.catalogue = Catalogue()
+        self.catalogue = Catalogue(fresh_metrics())
         self.catalogue.define(
             Definition(name="brief", kind="crew", input_schema=SCHEMA, deadline_s=900.0, queue_timeout_s=60.0)
         )
@@ -120,6 +121,17 @@ async def test_a_cancel_that_was_overtaken_before_it_was_acknowledged_was_accept
     assert (True, Status.CANCELLING) == (accepted.created, accepted.record.status)
 
 
+async def test_inputs_that_are_nested_too_deeply_are_refused(lobby: Lobby) -> None:
+    """The record would be taken, and then some actor could not read it."""
+    deep: list[Any] = []
+    for _ in range(MAX_NESTING - 1):
+        deep = [deep]
+    problem = _problem(await lobby.start(inputs={"topic": deep}))
+    assert (422, "invalid_inputs") == (problem.status, problem.code)
+    assert "more than 100 levels" in problem.detail
+    assert not lobby.log.entries
+
+
 async def test_a_good_start_makes_a_pending_workflow(lobby: Lobby) -> None:
     """With the definition's limits, and in the log before it is answered."""
     accepted = _accepted(await lobby.start())
@@ -168,7 +180,8 @@ async def test_an_unknown_definition_is_answered_with_the_known_ones(lobby: Lobb
 
 async def test_an_unknown_definition_where_there_is_none_asks_for_an_executor(lobby: Lobby) -> None:
     """The likeliest remedy."""
-    receptionist = Receptionist(lobby.registrar, Catalogue(), lobby.metrics, max_inputs_bytes=1000)
+    catalogue = Catalogue(fresh_metrics())
+    receptionist = Receptionist(lobby.registrar, catalogue, lobby.metrics, max_inputs_bytes=1000)
     problem = _problem(await receptionist.start(START))
     assert "is an executor running?" in problem.detail
 

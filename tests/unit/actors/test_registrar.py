@@ -423,3 +423,18 @@ async def test_a_memory_has_a_size(desk: Desk, monkeypatch: pytest.MonkeyPatch) 
     assert ["w-1", "w-2"] == list(desk.registrar._standing)
     entry = await desk.registrar.accept("w-0", event_of(Claimed), event_id="claim", actor="host-1")
     assert Status.RUNNING is entry.record.status
+
+
+async def test_a_memory_has_a_weight(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inputs are the bulk of what waits: ten thousand of the largest would be 650 MB."""
+    monkeypatch.setattr("lastword.actors.registrar.REMEMBERED_BYTES", 2_500)
+    for number in range(3):
+        submitted = msgspec.structs.replace(event_of(Submitted), inputs={"topic": "x" * 1_000})
+        await desk.registrar.accept(f"w-{number}", submitted, event_id=f"e-{number}", actor="ada")
+    assert ["w-1", "w-2"] == list(desk.registrar._standing)
+    for number in range(3):
+        await desk.registrar.accept(
+            f"w-{number}", event_of(CancelRequested), event_id=f"c-{number}", actor="ada"
+        )
+    assert not desk.registrar._standing
+    assert 0 == desk.registrar._remembered_bytes

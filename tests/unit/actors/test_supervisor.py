@@ -161,15 +161,6 @@ async def test_a_report_that_no_record_can_hold_is_dropped(office: Office) -> No
     assert ["the server's limit" in why for _, why in office.mailbox.dropped] == [True]
 
 
-async def test_a_misaddressed_report_is_dropped(office: Office) -> None:
-    """A report may only speak of the workflow that its subject names: the partition depends on it."""
-    office.put(event_of(Succeeded, lease=2), subject=subjects.report_partition(0, "w-2"))
-    await office.read()
-    assert Status.RUNNING is office.status()
-    assert 1 == len(office.mailbox.dropped)
-    assert 1.0 == counted(office.metrics, "refused_reports_total", reason="unknown")
-
-
 @pytest.mark.parametrize("part", ["log", "post"])
 async def test_a_report_waits_until_the_log_is_back(office: Office, part: str) -> None:
     """Nothing is lost, and nothing crashes, while neither log nor evidence can be reached."""

@@ -266,3 +266,18 @@ def test_whoever_falls_silent_is_suspected_in_time(gaps: list[float], broken_s: 
         watchlist.cut_off(now_s + broken_s)
         bound_s = now_s + broken_s + TIMEOUT_S + INTERVAL_S
     assert [ErrorCode.HEARTBEAT_TIMEOUT] == _codes(watchlist, bound_s + 0.01)
+
+
+def test_a_flood_of_strangers_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A forged pulse can name any executor; who holds something is heard all the same, and suspected."""
+    monkeypatch.setattr("lastword.actors.watchlist.STRANGERS", 3)
+    watchlist = _watchlist()
+    for number in range(10):
+        watchlist.beat(_pulse(executor=f"forged-{number}"), 0.0)
+    assert watchlist.last_beat_s("forged-2") is not None
+    assert watchlist.last_beat_s("forged-3") is None
+    watchlist.recorded(_entry(Status.RUNNING), 0.0)
+    watchlist.beat(_pulse(HELD), 1.0)
+    assert 1.0 == watchlist.last_beat_s("host-1")
+    assert [] == _codes(watchlist, 1.0 + TIMEOUT_S)
+    assert [ErrorCode.HEARTBEAT_TIMEOUT] == _codes(watchlist, 1.1 + TIMEOUT_S)

@@ -12,7 +12,7 @@ from lastword.contracts import subjects
 def configs(**given: Any) -> dict[str, dict[str, Any]]:
     """Return the configurations by name."""
     made = stream_configs(replicas=3, partitions=4, settings=BusSettings(**given))
-    return {config["name"]: config for config in (*made, _bucket_config(3))}
+    return {config["name"]: config for config in (*made, _bucket_config(BusSettings(replicas=3, **given)))}
 
 
 def test_every_stream_carries_layout_and_replicas() -> None:
@@ -49,14 +49,24 @@ def test_pulses_leave_markers() -> None:
     assert pulse["subject_delete_marker_ttl"] > 0
 
 
+def test_whatever_executors_can_fill_has_a_bound() -> None:
+    """With their credentials one could otherwise fill the server's disk, or its memory."""
+    made = configs()
+    unbounded = {name for name, config in made.items() if config.get("max_bytes", -1) < 0}
+    assert {subjects.LOG_STREAM, subjects.JOB_STREAM, subjects.RESULT_OBJECTS} == unbounded
+    assert "new" == made[subjects.REPORT_STREAM]["discard"]  # no report that was taken is ever lost
+
+
 @pytest.mark.parametrize(
     ("setting", "given", "stream", "key", "expected"),
     [
         ("logline_max_age_s", 3600.0, subjects.LOGLINE_STREAM, "max_age", 3600 * 10**9),
         ("logline_max_lines", 7, subjects.LOGLINE_STREAM, "max_msgs_per_subject", 7),
         ("refused_max_age_s", 1.5, subjects.REFUSED_STREAM, "max_age", 1_500_000_000),
+        ("stream_max_bytes", 2**20, subjects.REPORT_STREAM, "max_bytes", 2**20),
+        ("result_max_bytes", 2**20, subjects.RESULT_OBJECTS, "max_bytes", 2**20),
     ],
-    ids=["age of lines", "number of lines", "age of refused reports"],
+    ids=["age of lines", "number of lines", "age of refused reports", "size", "size of results"],
 )
 def test_a_setting_reaches_its_stream(
     setting: str, given: float, stream: str, key: str, expected: int

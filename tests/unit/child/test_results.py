@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from lastword.child.inside.failures import NotJson
 from lastword.child.inside.results import as_json
+from lastword.contracts.nesting import MAX_NESTING
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -110,3 +111,16 @@ def test_what_is_no_json_is_refused_with_a_reason(make: Any, reason: str) -> Non
     """The class at fault is named."""
     with pytest.raises(NotJson, match=reason):
         as_json(make())
+
+
+@pytest.mark.parametrize("levels", [MAX_NESTING + 1, 960, 100_000])
+def test_what_is_nested_too_deeply_is_no_result(levels: int) -> None:
+    """It could be written here and then not be read elsewhere, and the workflow would have no end."""
+    value: object = 0
+    for _ in range(MAX_NESTING):
+        value = [value]
+    assert b"[" * MAX_NESTING == as_json(value)[0][:MAX_NESTING]
+    for _ in range(levels - MAX_NESTING):
+        value = [value]
+    with pytest.raises(NotJson):
+        as_json(value)

@@ -1,5 +1,7 @@
 """The judge of fresh and stale, under a clock of the test's own."""
 
+import pytest
+
 from lastword.contracts.messages import Held, Pulse
 from lastword.contracts.statuses import Status
 from lastword.http.pulses import Pulses
@@ -155,3 +157,24 @@ def test_an_expired_beat_counts_for_workflows_that_are_read_later() -> None:
     assert "stale" == pulses.standing(entry_at(Status.RUNNING))[0]
     assert ["w-1"] == pulses.beat(pulse(LEASE))
     assert "fresh" == pulses.standing(entry_at(Status.RUNNING))[0]
+
+
+def test_beats_alone_make_a_bounded_number_of_workflows_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forged ones can list any; of a workflow whose record is heard, its heartbeat is known all the same."""
+    monkeypatch.setattr("lastword.http.pulses.KEPT_HEARSAY", 3)
+    pulses = Pulses(9.0, Clock())
+    held = tuple(Held(id=f"forged-{number}", lease=1) for number in range(5))
+    pulses.beat(Pulse(executor="host-2", at=second(0), leases=held))
+    assert 3 == pulses.live
+    pulses.follow(entry_at(Status.RUNNING))
+    pulses.beat(pulse(LEASE, at=4))
+    assert ("fresh", second(4)) == pulses.standing(entry_at(Status.RUNNING))
+
+
+def test_executors_that_list_very_much_are_shown_in_smaller_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is bounded by what their beats hold, and the newest are kept."""
+    monkeypatch.setattr("lastword.http.pulses.KEPT_LEASES", 5)
+    pulses = Pulses(9.0, Clock())
+    for name in ("host-1", "host-2", "host-2", "host-3"):
+        pulses.beat(pulse(1, 2, executor=name))
+    assert ["host-2", "host-3"] == [view.executor for view in pulses.executors()]
