@@ -22,7 +22,7 @@ def _levels(value: Any) -> int:
         value = list(cast("dict[str, Any]", value).values())
     if not isinstance(value, list):
         return 0
-    return 1 + max(map(_levels, cast("list[Any]", value)), default=0)
+    return 1 + max(map(_levels, cast("list[object]", value)), default=0)
 
 
 @given(VALUES)
