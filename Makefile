@@ -109,6 +109,10 @@ BACKEND ?= cluster
 chaos: $(READY) ## Strike a whole lastword, and judge what witnesses saw: SEED=1 MINUTES=5 BACKEND=cluster or single
 	$(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES) --backend $(BACKEND)
 
+.PHONY: overload
+overload: $(READY) ## Overdo everything to a whole lastword, and print what it held and refused (about 20 min)
+	$(BIN)/python -m tests.overload
+
 .PHONY: audit
 audit: $(READY) ## Audit the dependencies: pins, licences, and known vulnerabilities where one can ask
 	$(BIN)/python -m tools.audit

@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 M = TypeVar("M")
 
-TRIES: Final = 3  # fewer crashes than `keep` takes for a fault of the actor's own
+TRIES: Final = 5  # as many as `keep` lets an actor crash; the server counts them, whoever reads
 
 
 class Actor(ABC, Generic[M]):

@@ -9,6 +9,7 @@ that costs a refused append at most, since an event is only ever refused, or cal
 at the log itself.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime
@@ -21,7 +22,7 @@ from lastword.actors.bulk import record_without_bulk
 from lastword.actors.ports import Ledger
 from lastword.bus import Conflict, TooLarge
 from lastword.contracts.events import Cancelled, Error, Event, Failed, Lost, QueueTimedOut, Succeeded
-from lastword.contracts.moves import IllegalMove
+from lastword.contracts.moves import IllegalMove, Refusal
 from lastword.contracts.records import Entry, Record, advance
 from lastword.contracts.statuses import ErrorCode, Status
 from lastword.telemetry.metrics import Metrics
@@ -32,6 +33,8 @@ log = structlog.get_logger(__name__)
 
 ABRUPT: Final = frozenset({ErrorCode.ABRUPT_EXIT, ErrorCode.EXIT_WITHOUT_RESULT})
 REMEMBERED: Final = 20_000  # workflows that have not ended; some 2 KiB each, besides their inputs
+ENDS_REMEMBERED: Final = 1_024  # workflows that have ended, some 4 KiB each
+END_REMEMBERED_S: Final = 10.0
 REMEMBERED_BYTES: Final = 32 * 1_048_576  # of their inputs, as JSON
 VERDICTS: Final[dict[type[Event], Status]] = {
     Succeeded: Status.SUCCESS,
@@ -57,6 +60,15 @@ class _Remembered(NamedTuple):
     size: int
 
 
+class _End(NamedTuple):
+    """How a workflow ended."""
+
+    record: Record
+    """Without what is bulky."""
+    until_s: float
+    """When it is to be looked at again, by the loop's clock."""
+
+
 class Registrar:
     """Accepts events and appends what follows from them."""
 
@@ -66,6 +78,7 @@ class Registrar:
         self._now = now
         self._standing: OrderedDict[str, _Remembered] = OrderedDict()
         self._remembered_bytes = 0
+        self._ends: OrderedDict[str, _End] = OrderedDict()
 
     async def accept(self, workflow_id: str, event: Event, *, event_id: str, actor: str) -> Entry:
         """Return the entry that the event led to; raise `IllegalMove` where it changes nothing.
@@ -121,6 +134,19 @@ class Registrar:
             if appended is not None:
                 return appended
 
+    def is_over(self, workflow_id: str, event: Event, event_id: str) -> bool:
+        """Tell whether a workflow is known to have ended, and the event to say what stands already.
+
+        Raises `IllegalMove` where it is known to have ended, and the event says otherwise.  An end is for
+        ever, so that this rests on memory, and for a moment only: the log may be made anew.
+        """
+        end = self._ends.get(workflow_id)
+        if end is None or end.until_s < asyncio.get_running_loop().time():
+            return False
+        if end.record.event == event_id or _says_already(end.record, event):
+            return True
+        raise IllegalMove(end.record.status, event, Refusal.TERMINAL)
+
     async def standing(self, workflow_id: str) -> Entry | None:
         """Return how the workflow stands, from the log's leader."""
         self._forget(workflow_id)
@@ -146,6 +172,7 @@ class Registrar:
         Raises `IllegalMove`, as the log stands now.
         """
         while True:
+            is_remembered = workflow_id in self._standing
             entry = await self._read(workflow_id)
             refusal: IllegalMove | None = None
             if entry is None or entry.record.event != event_id:
@@ -157,7 +184,7 @@ class Registrar:
                     refusal = why
                 else:
                     return _Proposal(record, entry)
-            if not await self._is_current(workflow_id, entry):
+            if is_remembered and not await self._is_current(workflow_id, entry):
                 continue
             if entry is not None and (refusal is None or _says_already(entry.record, event)):
                 return entry
@@ -207,6 +234,7 @@ class Registrar:
         workflow_id = entry.record.id
         if entry.record.status.is_terminal:
             self._forget(workflow_id)
+            self._remember_end(entry.record)
             return
         known = self._standing.get(workflow_id)
         size = known.size if known is not None else len(msgspec.json.encode(entry.record.inputs))
@@ -215,6 +243,13 @@ class Registrar:
         self._remembered_bytes += size
         while len(self._standing) > REMEMBERED or self._remembered_bytes > REMEMBERED_BYTES:
             self._forget(next(iter(self._standing)))
+
+    def _remember_end(self, record: Record) -> None:
+        until_s = asyncio.get_running_loop().time() + END_REMEMBERED_S
+        self._ends.pop(record.id, None)
+        self._ends[record.id] = _End(record_without_bulk(record), until_s)
+        if len(self._ends) > ENDS_REMEMBERED:
+            self._ends.popitem(last=False)
 
     def _forget(self, workflow_id: str) -> None:
         known = self._standing.pop(workflow_id, None)

@@ -57,6 +57,8 @@ __all__ = ["Dispatcher", "ReportReader", "Supervisor"]
 log = structlog.get_logger(__name__)
 
 QUEUES_EVERY_S: Final = 5.0
+EVIDENCE: Final = 20  # refused reports of one partition that are kept at once
+EVIDENCE_PER_S: Final = 1  # and after that: each takes two requests, and other reports of its workflow wait
 
 
 class ReportReader(Actor[Report]):
@@ -68,6 +70,8 @@ class ReportReader(Actor[Report]):
         self._post = post
         self._registrar = registrar
         self._metrics = metrics
+        self._places: float = EVIDENCE
+        self._placed_at_s = 0.0
         self.at_once = at_once
 
     def key(self, message: Report) -> Hashable:
@@ -88,11 +92,12 @@ class ReportReader(Actor[Report]):
 
     async def _accept(self, report: Report) -> None:
         try:
-            await self._registrar.accept(
-                report.id, report.event, event_id=report.event_id, actor=report.actor
-            )
+            if not self._registrar.is_over(report.id, report.event, report.event_id):
+                await self._registrar.accept(
+                    report.id, report.event, event_id=report.event_id, actor=report.actor
+                )
         except IllegalMove as refusal:
-            await self._keep_evidence(report, refusal)
+            await self._refuse(report, refusal)
 
     async def _let_elders_go_first(self, letter: Letter[Report]) -> None:
         """Hold a verdict back while a report that was published before it is still in the stream.
@@ -108,6 +113,26 @@ class ReportReader(Actor[Report]):
         if "message" in answer and int(answer["message"]["seq"]) < letter.position:
             raise Postponed("an older report of this workflow waits", 0.25)
 
+    async def _refuse(self, report: Report, refusal: IllegalMove) -> None:
+        """Count a report that changes nothing, and keep it as evidence.
+
+        In a storm of such reports most are only counted: it must not take the time of those that change
+        something.
+        """
+        if self._may_keep():
+            await self._keep_evidence(report, refusal)
+        self._metrics.refused(refusal.reason)
+
+    def _may_keep(self) -> bool:
+        """Whether there is place for more evidence: so much at once, and so much a second."""
+        now = asyncio.get_running_loop().time()
+        self._places = min(EVIDENCE, self._places + (now - self._placed_at_s) * EVIDENCE_PER_S)
+        self._placed_at_s = now
+        if self._places < 1:
+            return False
+        self._places -= 1
+        return True
+
     async def _keep_evidence(self, report: Report, refusal: IllegalMove) -> None:
         standing = await self._registrar.standing(report.id)
         evidence = RefusedReport(
@@ -119,7 +144,6 @@ class ReportReader(Actor[Report]):
             at=datetime.now(UTC),
         )
         await self._store(evidence)
-        self._metrics.refused(refusal.reason)
         log.info(
             "report.refused",
             workflow=report.id,

@@ -45,6 +45,8 @@ class Delivered(NamedTuple):
     """Its sequence in the stream."""
     tries: int
     """1 for the first delivery."""
+    stored_ns: int
+    """When the server stored it: with the position, what tells it from every other message."""
     message: Msg
 
     async def ack(self) -> None:
@@ -277,4 +279,6 @@ class PullConsumer:
 
 def _delivered(message: Msg) -> Delivered:
     delivery = read_reply(message.reply)
-    return Delivered(message.subject, message.data, delivery.position, delivery.tries, message)
+    return Delivered(
+        message.subject, message.data, delivery.position, delivery.tries, delivery.stored_ns, message
+    )

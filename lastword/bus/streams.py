@@ -29,6 +29,11 @@ DUPLICATE_WINDOW_S: Final = 120  # the server's default; a message id is remembe
 MARKER_TTL_S: Final = 120  # how long an expiry marker itself is kept
 PULSE_BYTES: Final = 67_108_864  # beats are of some 500 bytes, and one is kept of each executor
 PROGRESS_BYTES: Final = 67_108_864  # in the server's memory
+REPORTS: Final = 8_192
+"""Reports that wait. Senders keep theirs and try again, so that behind a storm nobody waits for all of it."""
+REPORTS_EACH: Final = 16
+"""Reports of one workflow that wait; it has about one in its life. Of many thousands under one subject the
+server removes some thirty a second (measured), since it looks for the next of the subject each time."""
 REFUSED_EACH: Final = 100  # refused reports that are kept of one workflow
 MAX_MESSAGE: Final = 1_048_576
 """The largest message that our streams take, headers included, in bytes: the server's default max_payload."""
@@ -65,6 +70,9 @@ def stream_configs(*, replicas: int, partitions: int, settings: BusSettings) -> 
             "lastword.report.*",
             retention="workqueue",
             discard="new",
+            discard_new_per_subject=True,
+            max_msgs=REPORTS,
+            max_msgs_per_subject=REPORTS_EACH,
             max_bytes=settings.stream_max_bytes,
             subject_transform={
                 "src": "lastword.report.*",

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 from lastword.http.problems import refuse
 
-__all__ = ["Buckets", "Turnstile"]
+__all__ = ["RETRY_S", "Buckets", "Turnstile"]
 
-RETRY_S = 5  # seconds after which a refused client may try again
+RETRY_S: Final = 5  # seconds after which a refused client may try again
 
 
 class Turnstile:

@@ -72,6 +72,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "too_many_streams": (429, "Too many live streams"),
     "headers_too_large": (431, "The headers are too large"),
     "internal_error": (500, "Something went wrong inside"),
+    "overloaded": (503, "Too much is asked at once"),
     "unavailable": (503, "Not available right now"),
     "projection_behind": (503, "The list is not up to date yet"),
     "stopping": (503, "The server is stopping"),

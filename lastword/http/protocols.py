@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import State
 
+from lastword.http.limits import RETRY_S
 from lastword.http.packets import EXTENSION, encode
 from lastword.http.problems import PROBLEM_JSON, ProblemBody, headers_of, refuse
 
@@ -204,6 +205,10 @@ class EdgeHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Offer the extension."""
         self._header_bytes = None
+        most = self.limit_concurrency
+        if most is not None and len(self.connections) >= most:  # another answer could lack what it opens
+            self._refuse("overloaded", f"This server has {most} connections open.", retry_after_s=RETRY_S)
+            return
         if self._is_upgrade_with_body():  # of which the parser would lose the body
             self._refuse("bad_request", "A request with `Upgrade` takes no body: leave one of them out.")
             return
@@ -251,7 +256,7 @@ class EdgeHttp(HttpToolsProtocol):
         if not self.transport.is_closing():
             self._refuse("request_timeout")
 
-    def _refuse(self, code: str, detail: str = "") -> None:
+    def _refuse(self, code: str, detail: str = "", **more: Any) -> None:
         """End the connection with a problem: there is no whole request that could be routed.
 
         Where an earlier answer is still to come, nothing may stand in its place, and the end says it all.
@@ -259,7 +264,7 @@ class EdgeHttp(HttpToolsProtocol):
         self._header_bytes = None
         cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first request
         if cycle is None or cycle.response_complete or self._is_partial(cycle):
-            self.transport.write(_bare(refuse(code, detail).body))
+            self.transport.write(_bare(refuse(code, detail, **more).body))
         self.transport.close()
 
     def _is_upgrade_with_body(self) -> bool:

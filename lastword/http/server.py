@@ -7,10 +7,11 @@ the hub is drained first: each stream gets its last frame and its end, and only 
 import asyncio
 import contextlib
 import errno
+import resource
 import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 
@@ -22,6 +23,9 @@ from lastword.http.settings import HttpSettings
 __all__ = ["CannotBind", "EdgeServer", "open_edge", "serve_edge"]
 
 BACKLOG = 2_048  # connections that may wait while the loop is busy
+
+
+RESERVED: Final = 128  # descriptors for NATS, the database and files: connections must not take them all
 
 
 class CannotBind(Exception):
@@ -79,6 +83,7 @@ class EdgeServer(uvicorn.Server):
                 forwarded_allow_ips=list(settings.trusted_proxies),
                 timeout_keep_alive=30,
                 backlog=BACKLOG,
+                limit_concurrency=_places(),
             )
         )
         self._hub = hub
@@ -214,6 +219,12 @@ async def serve_edge(
         server.stop()
         await asyncio.wait({serving, asked})
     serving.result()
+
+
+def _places() -> int | None:
+    """Return how many connections may be open, so that one more can be told so."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if allowed == resource.RLIM_INFINITY else max(allowed - RESERVED, 1)
 
 
 def _take_port(host: str, port: int) -> socket.socket:

@@ -6,6 +6,7 @@ old database, a bad setting) ends with 1 and one line that names the culprit and
 
 import asyncio
 import ctypes
+import resource
 import signal
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -17,11 +18,12 @@ from lastword.bus import BusError
 from lastword.settings import BadSetting, Settings
 from lastword.telemetry.logs import configure_logs
 
-__all__ = ["die_with_parent", "run_role"]
+__all__ = ["allow_descriptors", "die_with_parent", "run_role"]
 
 log = structlog.get_logger(__name__)
 
 PR_SET_PDEATHSIG: Final = 1
+DESCRIPTORS: Final = 65_536  # open at once; the usual 1,024 would be less than the streams of one edge
 
 
 def run_role(
@@ -33,6 +35,7 @@ def run_role(
 ) -> int:
     """Run `work` on an event loop of its own until it returns or one of `signals` asks it to stop."""
     close_logs = configure_logs(settings.log, role)
+    allow_descriptors()
     try:
         uvloop.run(_until_signalled(work, signals))
     except _mendable() as error:
@@ -44,6 +47,17 @@ def run_role(
     finally:
         close_logs()
     return 0
+
+
+def allow_descriptors() -> None:
+    """Let this process open as many files and connections as it may, within reason.
+
+    Nothing here uses `select`, for whose sake the limit is low unless one asks for more.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def die_with_parent(sent: signal.Signals = signal.SIGKILL) -> None:

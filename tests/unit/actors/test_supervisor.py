@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from lastword.actors.registrar import Registrar
-from lastword.actors.supervisor import Dispatcher, ReportReader
+from lastword.actors.supervisor import EVIDENCE, Dispatcher, ReportReader
 from lastword.bus.memory import MemoryMailbox
 from lastword.contracts import subjects
 from lastword.contracts.events import (
@@ -129,6 +129,17 @@ async def test_a_report_of_nobody_knows_what_is_kept_as_evidence() -> None:
     await office.read()
     assert ["unknown"] == [evidence["reason"] for evidence in office.evidence]
     assert office.evidence[0]["status"] is None
+
+
+async def test_of_a_storm_of_refused_reports_some_are_kept_and_all_are_counted(office: Office) -> None:
+    """To keep each would hold up those that change something."""
+    for number in range(EVIDENCE + 100):
+        office.put(event_of(Failed, lease=1), f"stale-{number}")
+    office.put(event_of(Succeeded, lease=2), "right")
+    await office.read()
+    assert Status.SUCCESS is office.status()
+    assert EVIDENCE == len(office.evidence)
+    assert EVIDENCE + 100 == counted(office.metrics, "refused_reports_total", reason="lease")
 
 
 async def test_evidence_that_cannot_be_kept_yet_is_kept_later(office: Office) -> None:
