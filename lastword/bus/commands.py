@@ -20,7 +20,7 @@ from lastword.bus._cancel import end
 from lastword.bus._decode import decode
 from lastword.bus.connection import TRANSIENT, Bus
 from lastword.bus.exceptions import BusError, Unavailable
-from lastword.bus.inspector import Inspector
+from lastword.bus.inspector import Inspector, Unusable
 from lastword.contracts import subjects
 from lastword.contracts.messages import Cancel, Claim, Problem, Reconcile, Reply, Start
 from lastword.contracts.permissions import is_inbox
@@ -117,8 +117,12 @@ def _endpoint(
     verb: str, handler: Handler, inspector: "Inspector[Any]", running: "set[asyncio.Task[None]]"
 ) -> Callable[[Request], Awaitable[None]]:
     async def answer(request: Request) -> None:
-        command = inspector.read(request.subject, request.data)
-        await respond(request, _MALFORMED if command is None else await _handled(verb, handler, command))
+        try:
+            command = inspector.check(request.subject, request.data)
+        except Unusable as error:
+            await respond(request, _malformed(str(error)))
+        else:
+            await respond(request, await _handled(verb, handler, command))
 
     async def respond(request: Request, reply: Reply) -> None:
         headers = None
@@ -147,14 +151,11 @@ def _endpoint(
     return accept
 
 
-_MALFORMED: Final = Reply(
-    problem=Problem(
-        status=400,
-        code="malformed",
-        title="The command cannot be read",
-        detail="It is no JSON of such a command, or nested too deeply; the server's log says more.",
-    )
-)
+def _malformed(detail: str) -> Reply:
+    problem = Problem(status=400, code="malformed", title="The command cannot be read", detail=detail)
+    return Reply(problem=problem)
+
+
 _BUSY: Final = Reply(
     problem=Problem(
         status=503,

@@ -100,6 +100,8 @@ class Bus:
         self.client = client
         self.js: JetStreamContext = client.jetstream(timeout=settings.request_timeout_s)
         self._requests = Requests(client)
+        # Whoever is asked sees where answers go. He must not be able to answer in the server's place there.
+        self._api = Requests(client)
         self.settings = settings
         self.name = name
         self.on_reconnect: list[Callable[[], None]] = []
@@ -110,10 +112,12 @@ class Bus:
     async def open(self) -> None:
         """Be ready to ask."""
         await self._requests.open()
+        await self._api.open()
 
     def give_up(self) -> None:
         """Take note that the connection has ended: no answer comes over it any more."""
         self._requests.give_up()
+        self._api.give_up()
         _tell(self.on_disconnect)
 
     @property
@@ -128,9 +132,12 @@ class Bus:
 
     async def request(self, subject: str, payload: bytes, *, timeout_s: float | None = None) -> bytes:
         """Ask, and return the answer; raise `Unavailable` (`Unheard`) where none comes, or `TooLarge`."""
+        return await self._ask(self._requests, subject, payload, timeout_s)
+
+    async def _ask(self, requests: Requests, subject: str, payload: bytes, timeout_s: float | None) -> bytes:
         try:
             limit_s = timeout_s if timeout_s is not None else self.settings.request_timeout_s
-            message = await self._requests.ask(subject, payload, timeout_s=limit_s)
+            message = await requests.ask(subject, payload, timeout_s=limit_s)
         except nats.errors.MaxPayloadError as error:
             raise TooLarge(subject, len(payload), self.max_payload) from error
         except nats.errors.NoRespondersError as error:
@@ -145,7 +152,8 @@ class Bus:
         Returns the answer, which may hold an `error`.
         """
         payload = msgspec.json.encode(request) if request is not None else b""
-        answer: dict[str, Any] = msgspec.json.decode(await self.request(f"$JS.API.{subject}", payload))
+        told = await self._ask(self._api, f"$JS.API.{subject}", payload, None)
+        answer: dict[str, Any] = msgspec.json.decode(told)
         return answer
 
     async def store(
@@ -190,7 +198,7 @@ class Bus:
             limit_s = self.settings.request_timeout_s
             if is_bulky:
                 limit_s += len(payload) / SLOWEST_LINK
-            message = await self._requests.ask(subject, payload, timeout_s=limit_s, headers=headers or None)
+            message = await self._api.ask(subject, payload, timeout_s=limit_s, headers=headers or None)
             return _acks.decode(message.data)
         except nats.errors.MaxPayloadError as error:
             raise TooLarge(subject, len(payload), self.max_payload) from error

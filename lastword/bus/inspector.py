@@ -17,7 +17,7 @@ from lastword.contracts import subjects
 from lastword.contracts.nesting import MESSAGE_NESTING, nesting_of
 from lastword.telemetry.metrics import Kind, Metrics, Why
 
-__all__ = ["Doorkeeper", "Inspector"]
+__all__ = ["Doorkeeper", "Inspector", "Unusable"]
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +25,14 @@ M = TypeVar("M")
 
 SAY_EVERY_S: Final = 1.0  # a flood must not fill the disk with what is said of it
 DETAIL: Final = 200  # characters of what is said; a decoder quotes what it was given
+
+
+class Unusable(Exception):
+    """A message is none of its kind; the text says what is wrong with it."""
+
+    def __init__(self, why: Why, detail: str) -> None:
+        super().__init__(detail[:DETAIL])
+        self.why: Final[Why] = why
 
 
 class Doorkeeper:
@@ -77,18 +85,28 @@ class Inspector(Generic[M]):
 
     def read(self, subject: str, data: bytes) -> M | None:
         """Return what the message says, or None where it is turned away."""
+        try:
+            return self.check(subject, data)
+        except Unusable:
+            return None
+
+    def check(self, subject: str, data: bytes) -> M:
+        """Return what the message says; turn it away and raise `Unusable` where it is none."""
+        try:
+            return self._check(subject, data)
+        except Unusable as error:
+            self.doorkeeper.turn_away(error.why, subject, str(error))
+            raise
+
+    def _check(self, subject: str, data: bytes) -> M:
         if self._max_bytes is not None and len(data) > self._max_bytes:
-            self.doorkeeper.turn_away("oversize", subject, f"it has {len(data)} bytes")
-            return None
+            raise Unusable("oversize", f"it has {len(data)} bytes")
         if nesting_of(data, MESSAGE_NESTING) > MESSAGE_NESTING:
-            self.doorkeeper.turn_away("malformed", subject, "it is nested too deeply")
-            return None
+            raise Unusable("malformed", "it is nested too deeply")
         try:
             message = decode(self._decoder, data)
         except msgspec.DecodeError as error:
-            self.doorkeeper.turn_away("malformed", subject, str(error))
-            return None
+            raise Unusable("malformed", str(error)) from error
         if self._name_of is not None and (name := self._name_of(message)) != subjects.last_token(subject):
-            self.doorkeeper.turn_away("misaddressed", subject, f"it speaks of {name}")
-            return None
+            raise Unusable("misaddressed", f"it speaks of {name}")
         return message

@@ -98,6 +98,34 @@ async def test_a_malformed_command_is_answered_with_what_is_wrong(bus: Bus, payl
     assert headers["Nats-Service-Error-Code"] == "400"
 
 
+async def test_more_than_are_taken_at_once_are_refused_at_once(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In words, and undone: what waited would be done after whoever asked has gone. Other verbs go on."""
+    monkeypatch.setattr("lastword.bus.commands.AT_ONCE", 2)
+    freed = asyncio.Event()
+
+    async def wait(command: Cancel) -> Reply:
+        await freed.wait()
+        return ACCEPTED
+
+    async with serving(bus, cancel=wait, start=accept), asyncio.TaskGroup() as tasks:
+        waiting = [tasks.create_task(ask(bus, "cancel", b'{"id":"w-1"}')) for _ in range(2)]
+        await asyncio.sleep(0)
+        reply, headers = await ask(bus, "cancel", b'{"id":"w-2"}')  # asked last, and so the third
+        assert reply.problem is not None
+        assert (503, "overloaded", 1) == (
+            reply.problem.status,
+            reply.problem.code,
+            reply.problem.retry_after_s,
+        )
+        assert "503" == headers["Nats-Service-Error-Code"]
+        assert ACCEPTED == (await ask(bus, "start", b'{"definition":"brief"}'))[0]
+        freed.set()
+        assert [ACCEPTED] * 2 == [(await one)[0] for one in waiting]
+        assert ACCEPTED == (await ask(bus, "cancel", b'{"id":"w-2"}'))[0]
+
+
 async def test_a_handler_that_crashes_is_a_fault_of_ours_that_tells_no_secrets(bus: Bus) -> None:
     """The log says more than the answer; the next command is served."""
 

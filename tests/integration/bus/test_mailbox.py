@@ -238,6 +238,33 @@ async def test_a_letter_in_hand_is_kept_while_its_reader_lives(
         assert (await second).message.id == "b"
 
 
+async def test_letters_that_had_to_wait_are_given_once(bus: Bus) -> None:
+    """The server delivers them again; an overloaded reader would be given more than it can ever handle."""
+    office = JetStream(bus)
+    names = [f"w-{number}" for number in range(20)]
+    await office.put(*names)
+    taken: list[str] = []
+    async with reading(office) as letters:
+        first = await take(letters)
+        async with asyncio.timeout(10):
+            while True:  # until all have been delivered twice, and none of them was looked at
+                info = await bus.ask_api(f"CONSUMER.INFO.{subjects.JOB_STREAM}.jobs")
+                if int(info["delivered"]["consumer_seq"]) >= 2 * len(names):
+                    break
+                await asyncio.sleep(0.02)
+        letter = first
+        while True:
+            taken.append(letter.message.id)
+            await letter.ack()
+            if len(taken) == len(names):
+                break
+            letter = await take(letters)
+        await all_settled(office)
+        await office.put("last")
+        taken.append((await take(letters)).message.id)
+    assert [*names, "last"] == taken
+
+
 async def test_a_closed_mailbox_in_memory_ends_the_reading() -> None:
     """After what lies there."""
     office = Memory()

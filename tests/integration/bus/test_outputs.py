@@ -51,6 +51,17 @@ async def test_who_has_said_nothing_has_no_lines(bus: Bus) -> None:
     assert [] == await Outputs(bus).lines("w-1", 1_000_000, 10)
 
 
+async def test_a_message_that_is_none_is_a_line_that_is_missing(bus: Bus) -> None:
+    """Or nobody could read what comes after it."""
+    await say(bus, "w-1", "one")
+    for payload in (b"{", b"\xff", msgspec.json.encode(logged("w-2", "of another"))):
+        await bus.store(subjects.logline("w-1"), payload)
+    await say(bus, "w-1", "two")
+    missing = Logged(id="w-1", lines=(), dropped=1)
+    found = [message for _, message in await Outputs(bus).lines("w-1", 0, 10)]
+    assert [logged("w-1", "one"), missing, missing, missing, logged("w-1", "two")] == found
+
+
 @pytest.mark.parametrize("limit", [0, -1, 1_000_000], ids=str)
 async def test_a_limit_is_held_to_what_the_server_answers(bus: Bus, limit: int) -> None:
     """At least one, at most a batch."""

@@ -273,3 +273,19 @@ async def test_another_takes_over_when_the_pinned_client_is_gone(
             await theirs.until(lambda items: set(words(items)) >= numbers)
             assert loop.time() - began < 6.0
             await settled(bus)
+
+
+async def test_no_more_bytes_wait_than_were_asked_for(bus: Bus) -> None:
+    """However many messages a batch may have: a flood of long ones must not fill memory; all come in the end."""
+    await put(bus, *(f"{number}{'x' * 400_000}" for number in range(12)))
+    consumer = consumer_on(bus, batch=64, batch_bytes=1_000_000)
+    async with aclosing(aiter(consumer)) as deliveries, asyncio.timeout(20):
+        taken = [await anext(deliveries)]
+        await bus.barrier()
+        info = await bus.ask_api(f"CONSUMER.INFO.{subjects.JOB_STREAM}.jobs")
+        assert int(info["num_ack_pending"]) <= 6  # two requests, of two each, and what was taken meanwhile
+        while len(taken) < 12:
+            taken.append(await anext(deliveries))
+    assert sorted(str(number) for number in range(12)) == sorted(
+        delivered.data.decode().strip("x") for delivered in taken
+    )

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from lastword.bus import Bus, StatusLog, StreamMismatch, Unavailable, ensure_streams
 from lastword.bus.settings import BusSettings
-from lastword.bus.streams import LAYOUT, stream_configs
+from lastword.bus.streams import LAYOUT, REPORTS_EACH, stream_configs
 from lastword.contracts import subjects
 from tests.integration.servers import NatsServer, make_record
 
@@ -175,3 +175,13 @@ async def test_partitions_are_not_changed_under_reports_that_wait(nats_server: N
         await ensure_streams(bus, partitions=2)
         config = await config_of(bus, subjects.REPORT_STREAM)
     assert "partition(2,1)" in config["subject_transform"]["dest"]
+
+
+async def test_of_one_workflow_a_bounded_number_of_reports_waits(bus: Bus) -> None:
+    """The others are refused, so that their senders keep them; those of other workflows are taken."""
+    for number in range(REPORTS_EACH):
+        assert await bus.store(subjects.report("w-1"), b"{}", message_id=f"e-{number}")
+    with pytest.raises(Unavailable):
+        await bus.store(subjects.report("w-1"), b"{}", message_id="one too many")
+    assert await bus.store(subjects.report("w-2"), b"{}")
+    assert not await bus.store(subjects.report("w-1"), b"{}", message_id="e-0")  # known: it waits already

@@ -438,3 +438,18 @@ async def test_a_memory_has_a_weight(desk: Desk, monkeypatch: pytest.MonkeyPatch
         )
     assert not desk.registrar._standing
     assert 0 == desk.registrar._remembered_bytes
+
+
+async def test_an_end_is_remembered_for_a_moment(desk: Desk) -> None:
+    """A storm of reports about what has ended costs no look at the log, and a log made anew is seen soon."""
+    await desk.lead_to(Status.SUCCESS)
+    event = desk.event(Succeeded)
+    reads = desk.log.reads
+    assert desk.registrar.is_over("w-1", event, "another id")
+    with pytest.raises(IllegalMove) as refusal:
+        desk.registrar.is_over("w-1", desk.event(Failed), "e-9")
+    assert Refusal.TERMINAL is refusal.value.reason
+    assert not desk.registrar.is_over("w-2", event, "e-9")
+    assert reads == desk.log.reads
+    await asyncio.sleep(10.1)
+    assert not desk.registrar.is_over("w-1", desk.event(Failed), "e-9")
