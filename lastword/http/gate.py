@@ -13,6 +13,7 @@
 
 import ipaddress
 import math
+import random
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -43,6 +44,8 @@ HEEDED: Final = frozenset(
     {b"host", b"origin", b"authorization", b"cookie", b"sec-fetch-site"}
     | {b"lastword-position", b"if-none-match", b"if-modified-since"}
 )
+COMMANDS: Final = 128  # under way at once: half of what one supervisor has in hand
+SPREAD_S: Final = 10  # seconds over which those are spread that were refused
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 PUBLIC: Final = ("/health/", "/ui/")
@@ -70,6 +73,7 @@ class Gate:
         self._hub = hub
         self._identity = identity
         self._commands = Buckets(settings.max_commands_per_s, 10 * settings.max_commands_per_s)
+        self._commanding = 0
         self._metrics = metrics
         self._wall = wall or (lambda: datetime.now(UTC))
         self._origins = frozenset(origin.rstrip("/").lower() for origin in settings.allowed_origins)
@@ -104,7 +108,14 @@ class Gate:
         except Refusal as refusal:
             await self._refuse(scope, receive, send, refusal)
             return
-        await self._pass(scope, receive, send, method, path, started)
+        if method in SAFE:
+            await self._pass(scope, receive, send, method, path, started)
+            return
+        self._commanding += 1
+        try:
+            await self._pass(scope, receive, send, method, path, started)
+        finally:
+            self._commanding -= 1
 
     def _identify(self, scope: Scope, asked: Mapping[bytes, bytes], method: str) -> Role | None:
         """Write into the scope who asks, and return what they may do."""
@@ -190,6 +201,7 @@ class Gate:
                 if role is not Role.OPERATOR:
                     raise refuse("forbidden", "A viewer may look; this needs the operator's token.")
                 self._check_pace(principal_of(scope))
+                self._check_load()
         if path.startswith(SOCKETS) and scope["type"] != "websocket":
             # Here, since the router knows no methods of a socket.
             raise refuse("upgrade_required", "This is a WebSocket.", headers={"upgrade": "websocket"})
@@ -201,6 +213,18 @@ class Gate:
                 "too_many_commands",
                 "This token commands faster than the server takes it.",
                 retry_after_s=math.ceil(wait_s),
+            )
+
+    def _check_load(self) -> None:
+        """Refuse at once what could not be passed on soon: that is cheap, so that all are answered.
+
+        Whoever was refused together should not come back together.
+        """
+        if self._commanding >= COMMANDS:
+            raise refuse(
+                "overloaded",
+                f"{COMMANDS} commands are under way here. Nothing was done: ask again.",
+                retry_after_s=random.randint(1, SPREAD_S),  # noqa: S311  no secret
             )
 
     def _check_names(self, host: bytes | None, origin: bytes | None) -> None:

@@ -22,7 +22,7 @@ from lastword.http.settings import HttpSettings
 
 __all__ = ["CannotBind", "EdgeServer", "open_edge", "serve_edge"]
 
-BACKLOG = 2_048  # connections that may wait while the loop is busy
+BACKLOG = 4_096  # connections that may wait while the loop is busy; Linux's own limit by default
 
 
 RESERVED: Final = 128  # descriptors for NATS, the database and files: connections must not take them all

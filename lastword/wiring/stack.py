@@ -288,7 +288,7 @@ def _listen(host: str, port: int) -> socket.socket:
             f"cannot listen on {host}:{port} ({error.strerror}); stop what uses it, or set "
             "LASTWORD_HTTP__PORT to another port (0 takes a free one)"
         ) from error
-    listening.listen(2048)
+    listening.listen(4096)
     listening.setblocking(False)  # noqa: FBT003  its only argument
     return listening
 

@@ -37,12 +37,13 @@ def allowances_mb(settings: Settings, *, connections: int, waiting: int) -> dict
     reports = settings.supervisor.partitions * 3 * ReportReader.bytes_at_once  # in hand, and on their way
     remembered = REMEMBERED_BYTES + BACKLOG_BYTES
     commands = 3 * AT_ONCE * settings.http.max_inputs_bytes
+    pages = 4 * 200 * settings.http.max_inputs_bytes  # of lists, with all that they show
     said = MAX_TEXT + MAX_BYTES
     allowed = {
         "supervisor": DECODED * (reports + remembered + commands) + REMEMBERED * RECORD,
         "auditor": (STRANGERS + waiting) * RECORD,
         "executor": settings.executor.slots * DECODED * (RESULT + said),
-        "edge": DECODED * (MEMORY_BYTES + RING_BYTES) + connections * CONNECTION,
+        "edge": DECODED * (MEMORY_BYTES + RING_BYTES + pages) + connections * CONNECTION,
         "nats": PROGRESS_BYTES + STORED + 64 * MAX_MESSAGE,
     }
     return {role: (size + GROWTH) / MB for role, size in allowed.items()}

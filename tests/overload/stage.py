@@ -54,16 +54,15 @@ class Stage:
     def ordeal(self, name: str, *, connections: int = 0, waiting: int = 0) -> Generator[Outcome, None, None]:
         """Measure what happens in the block, then see that all is as it was before."""
         outcome = Outcome(name=name, told="")
-        before = self.meter.now()
         began_s = time.monotonic()
         with self.meter.measuring():
             yield outcome
             outcome.took_s = time.monotonic() - began_s
-        self._look(outcome, before, connections=connections, waiting=waiting)
+        self._look(outcome, connections=connections, waiting=waiting)
 
-    def _look(self, outcome: Outcome, before: dict[str, float], *, connections: int, waiting: int) -> None:
+    def _look(self, outcome: Outcome, *, connections: int, waiting: int) -> None:
         allowances = allowances_mb(self.settings, connections=connections, waiting=waiting)
-        outcome.allowed = {role: before[role] + allowances[role] for role in before}
+        outcome.allowed = {role: held + allowances[role] for role, held in self.meter.rest.items()}
         outcome.peak = dict(self.meter.peak)
         outcome.faults += [
             f"{role} held {held:.0f} MB of {outcome.allowed[role]:.0f}"

@@ -276,7 +276,7 @@ async def test_another_takes_over_when_the_pinned_client_is_gone(
 
 
 async def test_no_more_bytes_wait_than_were_asked_for(bus: Bus) -> None:
-    """However many messages a batch may have: a flood of long ones must not fill memory; all come in the end."""
+    """However many messages a batch may have: a flood of long ones must not fill memory. Yet all come."""
     await put(bus, *(f"{number}{'x' * 400_000}" for number in range(12)))
     consumer = consumer_on(bus, batch=64, batch_bytes=1_000_000)
     async with aclosing(aiter(consumer)) as deliveries, asyncio.timeout(20):

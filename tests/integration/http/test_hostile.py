@@ -3,10 +3,12 @@
 import asyncio
 import socket as sockets
 
+import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from lastword.contracts.messages import Reply, Start
 from lastword.http.protocols import IDLE_FRAMES, EdgeWebSocket
 from tests.integration.http.conftest import Edge, OpenEdge, next_frame, told, until
 from tests.unit.http.fakes import World
@@ -215,3 +217,47 @@ async def test_a_client_that_leaves_in_its_handshake_leaves_no_error(
         await read_to_the_end(peer)
     await until(lambda: not edge.server.server_state.tasks)
     assert [] == [record.getMessage() for record in caplog.records]
+
+
+async def test_more_commands_than_are_taken_at_once_are_503(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In words, undone, and when to ask again; whoever only looks is not kept waiting."""
+    monkeypatch.setattr("lastword.http.gate.COMMANDS", 2)
+    start, asked, freed = edge.world.start, list[Start](), asyncio.Event()
+
+    async def wait(command: Start) -> Reply:
+        asked.append(command)
+        await freed.wait()
+        return await start(command)
+
+    monkeypatch.setattr(edge.world, "start", wait)
+
+    async def post() -> httpx.Response:
+        body = {"definition": "research-brief", "inputs": {"topic": "tides"}}
+        return await edge.client.post("/workflows", json=body)
+
+    waiting = [asyncio.create_task(post()) for _ in range(2)]
+    await until(lambda: len(asked) == 2)
+    refused = await post()
+    assert (503, "overloaded") == (refused.status_code, refused.json()["code"])
+    assert 1 <= int(refused.headers["retry-after"]) <= 10
+    assert 200 == (await edge.client.get("/definitions")).status_code
+    freed.set()
+    assert [201, 201] == [(await one).status_code for one in waiting]
+    assert 201 == (await post()).status_code
+    assert 3 == len(asked)
+
+
+async def test_one_connection_too_many_is_told_so(edge: Edge) -> None:
+    """Before there is no descriptor left, not even for NATS; streams that are open go on."""
+    edge.world.run("w-1")
+    edge.server.config.limit_concurrency = 2
+    with await shake_hands(edge, "/events/workflows/w-1"):
+        with await dial(edge, b"GET /workflows/w-1 HTTP/1.1\r\nHost: localhost\r\n\r\n") as peer:
+            answer = await read_to_the_end(peer)
+        assert answer.startswith(b"HTTP/1.1 503")
+        assert b"overloaded" in answer
+        assert b"retry-after: 5" in answer
+    await until(lambda: not edge.server.server_state.connections)
+    assert 200 == (await edge.client.get("/workflows/w-1")).status_code
