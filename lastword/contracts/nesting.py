@@ -18,7 +18,9 @@ MAX_NESTING: Final = 100
 MESSAGE_NESTING: Final = MAX_NESTING + 20
 """Levels of a whole message, with what is around inputs or result."""
 
-_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# A string that does not end goes to the end of the text, and nothing is tried twice: the time that this takes
+# grows with the length alone, whatever is sent.
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)
 _OTHER: Final = re.compile(rb"[^][{}]+")
 _STEPS: Final = tuple({"[": 1, "{": 1, "]": -1, "}": -1}.get(chr(byte), 0) for byte in range(256))
 

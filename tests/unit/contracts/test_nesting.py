@@ -43,3 +43,9 @@ def test_whoever_asks_about_a_limit_is_told_the_truth(value: Any, limit: int) ->
 def test_what_is_no_json_has_some_number(text: bytes) -> None:
     """It is asked before anything is decoded."""
     assert 0 <= nesting_of(text) <= 300
+
+
+@pytest.mark.parametrize("part", [b'\\"', b'"', b"\\", b'"\\', b'"[', b"[{"])
+def test_no_text_takes_long(part: bytes) -> None:
+    """A megabyte of what would make a careless pattern try everything twice, within the test's own limit."""
+    assert nesting_of(b"[" * 200 + b'"' + part * (900_000 // len(part))) >= 0
