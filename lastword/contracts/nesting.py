@@ -18,10 +18,10 @@ MAX_NESTING: Final = 100
 MESSAGE_NESTING: Final = MAX_NESTING + 20
 """Levels of a whole message, with what is around inputs or result."""
 
-# A string that does not end goes to the end of the text, and nothing is tried twice: the time that this takes
-# grows with the length alone, whatever is sent.
-_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)
-_OTHER: Final = re.compile(rb"[^][{}]+")
+# Each of these takes a time that grows with the length alone, whatever is sent.
+_ESCAPED: Final = re.compile(rb"\\.", re.DOTALL)  # a backslash stands within strings only
+_OTHERS: Final = bytes(set(range(256)) - set(b'"[]{}'))
+_STRING: Final = re.compile(rb'"[^"]*"?')
 _STEPS: Final = tuple({"[": 1, "{": 1, "]": -1, "}": -1}.get(chr(byte), 0) for byte in range(256))
 
 
@@ -34,5 +34,5 @@ def nesting_of(text: bytes, limit: int = MAX_NESTING) -> int:
     brackets = text.count(b"[") + text.count(b"{")
     if brackets <= limit:
         return brackets
-    bare = _OTHER.sub(b"", _STRING.sub(b"", text))
+    bare = _STRING.sub(b"", _ESCAPED.sub(b"", text).translate(None, _OTHERS))
     return max(accumulate(map(_STEPS.__getitem__, bare)), default=0)
