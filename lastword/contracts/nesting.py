@@ -14,7 +14,7 @@ from typing import Final
 __all__ = ["MAX_NESTING", "MESSAGE_NESTING", "nesting_of"]
 
 MAX_NESTING: Final = 100
-"""Levels of inputs and of results; a fifth of what every decoder takes, and more than people write."""
+"""Levels of inputs and of results; a tenth of what decoders take, and more than people write."""
 MESSAGE_NESTING: Final = MAX_NESTING + 20
 """Levels of a whole message, with what is around inputs or result."""
 
