@@ -27,6 +27,7 @@ WRITE: Final = (
     *READ,
     "forbidden",
     "too_many_commands",
+    "overloaded",
     "unavailable",
     "too_large",
     "malformed_json",
