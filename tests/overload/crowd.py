@@ -27,7 +27,7 @@ class Answers(NamedTuple):
     started: list[str]
     """Ids of the workflows that were accepted."""
     refused: Counter[int]
-    """Refusals by status; 0 where the connection ended without an answer."""
+    """Refusals by status; 0 where the kernel ended the connection, whose queue was full."""
     unasked: int
     """Refusals that did not say when to ask again."""
 
@@ -101,7 +101,7 @@ async def submit(port: int, bodies: Sequence[dict[str, Any]], *, tries: int = 1)
                 return
             answers.refused[status] += 1
             found = RETRY_AFTER.search(headers)
-            unasked += found is None
+            unasked += found is None and status != 0
             await asyncio.sleep(int(found[1]) if found else 1)
 
     await asyncio.gather(*map(ask, bodies))

@@ -89,10 +89,12 @@ def crowd(stage: Stage, share: float) -> Outcome:
         submitted_s = time.monotonic()
         lost = stage.lost(answers.started, 60 + count * 0.2)
         ended_s = time.monotonic() - submitted_s
-        refused = ", ".join(f"{number} of {status}" for status, number in sorted(answers.refused.items()))
+        refused = ", ".join(
+            f"{number} with {status}" for status, number in sorted(answers.refused.items()) if status
+        )
         outcome.told = (
             f"{len(answers.started)} of {count} started, after refusals ({refused or 'none'}); "
-            f"the last ended {ended_s:.0f} s later"
+            f"{answers.refused[0]} connections given up by the kernel; the last ended {ended_s:.0f} s later"
         )
         if len(answers.started) < count:
             outcome.faults.append(f"{count - len(answers.started)} were refused to the end")
@@ -100,8 +102,8 @@ def crowd(stage: Stage, share: float) -> Outcome:
             outcome.faults.append(f"{len(lost)} have not ended, such as {lost[:3]}")
         if answers.unasked:
             outcome.faults.append(f"{answers.unasked} refusals did not say when to ask again: {refused}")
-        if set(answers.refused) - {429, 503}:
-            outcome.faults.append(f"refused with {refused}")
+        if set(answers.refused) - {0, 429, 503}:
+            outcome.faults.append(f"refused: {refused}")
     return outcome
 
 
