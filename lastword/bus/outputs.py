@@ -19,10 +19,11 @@ from lastword.contracts import subjects
 from lastword.contracts.events import ResultReference
 from lastword.contracts.messages import Logged
 
-__all__ = ["MAX_INLINE_RESULT", "Outputs"]
+__all__ = ["BATCH", "MAX_INLINE_RESULT", "Outputs"]
 
 MAX_INLINE_RESULT: Final = 262_144  # bytes; a larger result goes to the bucket (DESIGN section 3)
 BATCH: Final = 256
+"""Messages of output that are read at once, at most, however many are asked for."""
 CHUNK: Final = 65_536  # bytes; half of what clients take by default, for slow links' sake
 
 _logged = msgspec.json.Decoder(Logged)

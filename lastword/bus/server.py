@@ -37,6 +37,7 @@ __all__ = ["EmbeddedServer", "read_embedded"]
 
 READY_S: Final = 15.0  # seconds; 0.03 is usual, a large store on a slow disk takes longer
 STOP_S: Final = 5.0  # seconds between SIGTERM and SIGKILL
+MEMORY: Final = "384MiB"  # above which it rather collects garbage than takes more; the environment overrules
 PR_SET_PDEATHSIG: Final = 1
 _prctl: Final[Any] = getattr(ctypes.CDLL(None), "prctl", None)  # Linux alone has it; loaded before any fork
 
@@ -143,6 +144,7 @@ class EmbeddedServer:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                env={"GOMEMLIMIT": MEMORY, **os.environ},
                 pass_fds=(lock,),
                 preexec_fn=_die_with_parent,  # noqa: PLW1509  it only makes a system call
             )

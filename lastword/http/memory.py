@@ -18,6 +18,7 @@ MEMORY_BYTES: Final = 64 * 1_048_576  # of records; a cell costs about three tim
 RING_BYTES: Final = 8 * 1_048_576  # of recent records, for streams that come back
 RING_RECORDS: Final = 4_096
 PROGRESS_KEPT: Final = 65_536  # workflows
+PROGRESS_CHARS: Final = 16 * 1_048_576  # in what is said of them; whoever forges progress can say much
 
 
 class Memory:
@@ -30,6 +31,7 @@ class Memory:
         self._cells: OrderedDict[str, Cell] = OrderedDict()
         self._held_bytes = 0
         self._progress: OrderedDict[str, ProgressMade] = OrderedDict()
+        self._progress_chars = 0
         self._ring: deque[tuple[Entry, int]] = deque()
         self._ring_bytes = 0
         self._ring_floor = 0
@@ -44,6 +46,7 @@ class Memory:
         self._cells.clear()
         self._held_bytes = 0
         self._progress.clear()
+        self._progress_chars = 0
         self._ring.clear()
         self._ring_bytes = 0
         self.begin(position)
@@ -90,15 +93,18 @@ class Memory:
         cell = self._cells.get(made.id)
         if cell is not None and cell.entry.record.status.is_terminal:
             return False
+        self.drop_progress(made.id)
         self._progress[made.id] = made
-        self._progress.move_to_end(made.id)
-        if len(self._progress) > PROGRESS_KEPT:
-            self._progress.popitem(last=False)
+        self._progress_chars += _chars(made)
+        while len(self._progress) > PROGRESS_KEPT or self._progress_chars > PROGRESS_CHARS:
+            self.drop_progress(next(iter(self._progress)))
         return True
 
     def drop_progress(self, workflow_id: str) -> None:
         """Forget how far a workflow got: its record says how it ended."""
-        self._progress.pop(workflow_id, None)
+        made = self._progress.pop(workflow_id, None)
+        if made is not None:
+            self._progress_chars -= _chars(made)
 
     # The newest records, for streams that come back.
 
@@ -116,3 +122,10 @@ class Memory:
         if after < self._ring_floor:
             return None
         return [entry for entry, _ in self._ring if entry.position > after]
+
+
+def _chars(made: ProgressMade) -> int:
+    """Return about how much a message of progress says, in characters."""
+    progress = made.progress
+    tasks = sum(len(task.label) + 100 for task in progress.tasks)
+    return len(progress.label or "") + len(made.waiting_for or "") + tasks

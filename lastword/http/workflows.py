@@ -6,6 +6,7 @@ from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
+from lastword.bus.outputs import BATCH
 from lastword.contracts.messages import Cancel, FieldError, Reconcile, Reply, Start
 from lastword.contracts.records import Entry
 from lastword.contracts.views import (
@@ -157,7 +158,7 @@ class WorkflowRoutes:
         last = found[-1][0] if found else after
         page = LogPage(
             items=tuple(line for _, logged in found for line in logged.lines),
-            next_cursor=None if ended and len(found) < query.limit else str(last),
+            next_cursor=None if ended and len(found) < min(query.limit, BATCH) else str(last),
             dropped=sum(logged.dropped for _, logged in found),
         )
         return json_answer(page)

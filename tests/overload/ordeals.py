@@ -194,15 +194,14 @@ def printer(stage: Stage, share: float) -> Outcome:
     """Run a function that prints 100 MB as fast as it is taken."""
     megabytes = _many(100, share)
     with stage.ordeal("a printer", waiting=1) as outcome:
-        ended = stage.system.await_end(
-            stage.start_patiently("prints", megabytes=megabytes), limit_s=60 + megabytes
-        )
-        lines = stage.system.get(f"/workflows/{ended['id']}/logs", params={"limit": "1000"}).json()
+        workflow_id = stage.start_patiently("prints", megabytes=megabytes)
+        ended = stage.system.await_end(workflow_id, limit_s=60 + megabytes)
+        lines = stage.system.get(f"/workflows/{workflow_id}/logs", params={"limit": "10"})
         outcome.told = f"{megabytes} MB printed"
         if ended["status"] != "success" or ended["result"] != megabytes * 10_000:
             outcome.faults.append(f"it ended as {ended['status']}: {ended['error']}")
-        if not lines["items"]:
-            outcome.faults.append("nothing of what it printed is shown")
+        if lines.status_code != 200 or not lines.json()["items"]:
+            outcome.faults.append(f"what it printed is not shown: {lines.status_code} {lines.text[:200]}")
     return outcome
 
 

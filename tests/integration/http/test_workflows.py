@@ -8,7 +8,9 @@ import httpx
 import msgspec
 import pytest
 
+from lastword.bus.outputs import BATCH
 from lastword.contracts.events import ResultReference
+from lastword.contracts.messages import Logged
 from lastword.storage import StoredWorkflow
 from tests.integration.http.conftest import Edge, OpenEdge, until
 from tests.unit.http.fakes import World
@@ -103,6 +105,31 @@ async def test_history_tells_every_status(edge: Edge) -> None:
         "/workflows/w-1/history", headers={"If-None-Match": response.headers["etag"]}
     )
     assert 304 == again.status_code
+
+
+async def test_logs_that_are_read_in_parts_do_not_end_early(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many are asked for, some are read at once: fewer than were asked for are no sign of the end."""
+    edge.world.run("w-1")
+    for number in range(300):
+        edge.world.say("w-1", f"line {number}")
+    edge.world.succeed("w-1")
+    lines = edge.world.lines
+
+    async def some(workflow_id: str, after: int, limit: int) -> list[tuple[int, Logged]]:
+        return await lines(workflow_id, after, min(limit, BATCH))
+
+    monkeypatch.setattr(edge.world, "lines", some)
+    shown: list[str] = []
+    params = {"limit": "1000"}
+    while True:
+        page = (await edge.client.get("/workflows/w-1/logs", params=params)).json()
+        shown += [line["text"] for line in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        params = {"limit": "1000", "cursor": page["next_cursor"]}
+    assert [f"line {number}" for number in range(300)] == shown
 
 
 async def test_logs_are_paged_and_end_with_the_workflow(edge: Edge) -> None:
