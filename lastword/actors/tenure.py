@@ -12,11 +12,13 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from lastword.actors.chronicler import Chronicler
 from lastword.actors.courier import Courier
 from lastword.actors.ports import Process, Starter
+from lastword.bus import MAX_INLINE_RESULT
 from lastword.child.errors import SpawnFailed
 from lastword.child.protocol import Ended, Lines, Progressed, Returned, Waiting, Work
 from lastword.contracts.events import Cancelled, Error, Failed, Succeeded
@@ -118,13 +120,24 @@ class Tenure:
         """
         try:
             outcome = await self._work_through()
-        finally:
+        except BaseException:
             self.process_ended.set()
             self._freed()
-        if self._why is WhyEnded.FENCED:
-            await self._chronicler.flush()
-            return
-        await asyncio.gather(self._courier.deliver(outcome), self._chronicler.flush())
+            raise
+        self.process_ended.set()
+        # A large result keeps its slot until it lies in the bucket: processes that end faster than results
+        # can be stored would fill memory.
+        is_bulky = _is_bulky(outcome)
+        if not is_bulky:
+            self._freed()
+        try:
+            if self._why is WhyEnded.FENCED:
+                await self._chronicler.flush()
+                return
+            await asyncio.gather(self._courier.deliver(outcome), self._chronicler.flush())
+        finally:
+            if is_bulky:
+                self._freed()
         while not self.settled.is_set():
             try:
                 async with asyncio.timeout(redeliver_s):
@@ -271,3 +284,9 @@ class Tenure:
 def _never_began() -> Ended:
     """Return the end of a process that was not started, because it was to end before it began."""
     return Ended(finished_at=datetime.now(UTC), ended_at_s=time.monotonic())
+
+
+def _is_bulky(report: Report) -> bool:
+    """Whether the report's result is too large to travel in it."""
+    result = getattr(report.event, "result", None)
+    return isinstance(result, msgspec.Raw) and len(bytes(result)) > MAX_INLINE_RESULT

@@ -18,7 +18,7 @@ def made(workflow_id: str, label: str, revision: int = 1) -> ProgressMade:
 def test_progress_has_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever forges it can name any workflow, and say much; the newest stays."""
     monkeypatch.setattr("lastword.http.memory.PROGRESS_CHARS", 250)
-    memory = Memory(set())
+    memory = Memory(set[str]())
     for name in ("w-1", "w-2", "w-3"):
         assert memory.keep_progress(made(name, "x" * 100))
     assert memory.progress_of("w-1") is None
