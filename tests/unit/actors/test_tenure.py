@@ -501,3 +501,17 @@ async def test_warnings_are_bounded() -> None:
     stage.at(1.0, stage.process.end, Returned(warnings=("x" * 1000,) * 100))
     warnings = (await stage.outcome())["warnings"]
     assert [500] * 20 == [len(warning) for warning in warnings]
+
+
+async def test_a_large_result_keeps_its_slot_until_it_is_stored() -> None:
+    """Processes that end faster than their results can be stored would fill memory."""
+    stage = Stage()
+    large = Returned(result=msgspec.Raw(b'"' + b"x" * 300_000 + b'"'))
+    stage.post.is_connected = False
+    stage.at(1.0, stage.process.end, large)
+    await asyncio.sleep(3.0)
+    assert stage.tenure.process_ended.is_set()
+    assert 0 == stage.freed
+    stage.post.is_connected = True
+    event = await stage.outcome()
+    assert 300_002 == event["result_ref"]["size"]
