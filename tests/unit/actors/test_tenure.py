@@ -27,7 +27,7 @@ from lastword.child.protocol import (
     Work,
 )
 from lastword.contracts import subjects
-from lastword.contracts.events import Claimed, Error, Event, Progress, Submitted, Usage
+from lastword.contracts.events import Claimed, Error, Event, Progress, ResultReference, Submitted, Usage
 from lastword.contracts.messages import Held, LogLine
 from lastword.contracts.records import Entry, advance
 from lastword.contracts.statuses import ErrorCode, Status
@@ -503,15 +503,19 @@ async def test_warnings_are_bounded() -> None:
     assert [500] * 20 == [len(warning) for warning in warnings]
 
 
-async def test_a_large_result_keeps_its_slot_until_it_is_stored() -> None:
+async def test_a_large_result_keeps_its_slot_until_it_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes that end faster than their results can be stored would fill memory."""
+    keep_result = FakeResults.keep_result
+
+    async def slowly(results: FakeResults, *given: Any) -> ResultReference:
+        await asyncio.sleep(5.0)
+        return await keep_result(results, *given)
+
+    monkeypatch.setattr(FakeResults, "keep_result", slowly)
     stage = Stage()
-    large = Returned(result=msgspec.Raw(b'"' + b"x" * 300_000 + b'"'))
-    stage.post.is_connected = False
-    stage.at(1.0, stage.process.end, large)
+    stage.at(1.0, stage.process.end, Returned(result=msgspec.Raw(b'"' + b"x" * 300_000 + b'"')))
     await asyncio.sleep(3.0)
     assert stage.tenure.process_ended.is_set()
     assert 0 == stage.freed
-    stage.post.is_connected = True
     event = await stage.outcome()
     assert 300_002 == event["result_ref"]["size"]
