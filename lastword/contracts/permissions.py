@@ -24,6 +24,7 @@ from lastword.contracts import subjects
 __all__ = [
     "STREAMS",
     "TALK",
+    "WHOAMI",
     "Grant",
     "Stream",
     "Talk",
@@ -88,6 +89,10 @@ _PEOPLE: Final = (_V, _O)
 _ACTORS: Final = (_S, _X, _A, _E)
 
 
+WHOAMI: Final = "$SYS.REQ.USER.INFO"
+"""Where the server tells a connection who it is, and what it may do."""
+
+
 def inbox(user: User) -> str:
     """Return what the subjects begin with on which a user hears answers."""
     return f"_INBOX_{user}"
@@ -136,6 +141,7 @@ TALK: Final[Mapping[str, Talk]] = {
     f"$O.{subjects.RESULT_BUCKET}.M.*": Talk(says=(_X,)),
     "$JS.API.STREAM.NAMES": Talk(says=(_E,)),  # by which a client finds an object store's stream
     "$JS.API.INFO": Talk(says=(_O,)),
+    WHOAMI: Talk(says=(*_ACTORS, _O)),
     # The server's own events, in the system account.
     subjects.DISCONNECTS: Talk(hears=(User.SYSTEM,)),
 }
