@@ -17,6 +17,11 @@ UI := lastword/http/ui/index.html
 UI_SOURCES := $(shell find frontend -type f -not -path '*/node_modules/*' -not -path '*/.angular/*' -not -path '*/dist/*')
 FRONTEND_TEST := frontend-test
 endif
+# Clients of NATS that others wrote, for the tests of tests/integration/outside.
+OUTSIDE := tests/integration/outside/node
+OUTSIDE_READY := $(if $(wildcard $(OUTSIDE)),$(OUTSIDE)/node_modules/.ready-$(call SUM,$(OUTSIDE)/package-lock.json) \
+	$(if $(shell command -v go),$(BIN)/nats))
+NATS_CLI := github.com/nats-io/natscli/nats@v0.5.1
 E2E := $(if $(wildcard tests/e2e/test_*.py),e2e)
 
 .DEFAULT_GOAL := help
@@ -66,7 +71,7 @@ contracts: $(READY) ## Generate what is derived from the contracts, and fail if 
 	$(BIN)/python -m tools.generate --check
 
 .PHONY: tests
-tests: $(READY) $(UI) ## Run the tests of unit, model and integration together
+tests: $(READY) $(UI) $(OUTSIDE_READY) ## Run the tests of unit, model and integration together
 	$(BIN)/python -m pytest tests/unit tests/model $(wildcard tests/integration)
 
 .PHONY: unit
@@ -74,11 +79,11 @@ unit: $(READY) ## Run the tests that touch neither network nor disk nor real tim
 	$(BIN)/python -m pytest tests/unit tests/model
 
 .PHONY: integration
-integration: $(READY) $(UI) ## Run the tests with real servers, databases and processes
+integration: $(READY) $(UI) $(OUTSIDE_READY) ## Run the tests with real servers, databases and processes
 	$(BIN)/python -m pytest tests/integration
 
 .PHONY: coverage
-coverage: $(READY) $(UI) ## Run the tests and show which lines they never reach
+coverage: $(READY) $(UI) $(OUTSIDE_READY) ## Run the tests and show which lines they never reach
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest tests/unit tests/model $(wildcard tests/integration)
 	$(BIN)/coverage combine --quiet
@@ -173,3 +178,11 @@ $(UI): $(NODE_READY) $(UI_SOURCES)
 	cd frontend && npm run build
 	@touch $@
 endif
+
+$(OUTSIDE)/node_modules/.ready-%: $(READY)
+	cd $(OUTSIDE) && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+# Where this Go is too old for it, and no newer one can be had, its tests say that they were left out.
+$(BIN)/nats: $(READY)
+	GOBIN=$(CURDIR)/$(BIN) go install $(NATS_CLI) || echo "The nats command could not be built; its tests are left out."

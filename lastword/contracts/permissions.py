@@ -139,8 +139,13 @@ TALK: Final[Mapping[str, Talk]] = {
     # Large results: an object store's pieces, and what describes them.
     f"$O.{subjects.RESULT_BUCKET}.C.*": Talk(says=(_X,)),
     f"$O.{subjects.RESULT_BUCKET}.M.*": Talk(says=(_X,)),
-    "$JS.API.STREAM.NAMES": Talk(says=(_E,)),  # by which a client finds an object store's stream
+    "$JS.API.STREAM.NAMES": Talk(says=(_E, _O)),  # by which a client finds an object store's stream
+    # What there is, and how much of it waits: `nats stream ls`, `nats consumer ls`.
     "$JS.API.INFO": Talk(says=(_O,)),
+    "$JS.API.STREAM.LIST": Talk(says=(_O,)),
+    "$JS.API.CONSUMER.NAMES.*": Talk(says=(_O,)),
+    "$JS.API.CONSUMER.LIST.*": Talk(says=(_O,)),
+    "$JS.API.CONSUMER.INFO.*.*": Talk(says=(_O,)),
     WHOAMI: Talk(says=(*_ACTORS, _O)),
     # The server's own events, in the system account.
     subjects.DISCONNECTS: Talk(hears=(User.SYSTEM,)),
