@@ -159,7 +159,7 @@ lock: $(READY) ## Renew the lock files from pyproject.toml
 .PHONY: clean
 clean: ## Remove what was built and installed; data folders stay
 	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* \
-		htmlcov test-results frontend/node_modules frontend/dist frontend/.angular lastword/http/ui
+		htmlcov test-results $(OUTSIDE)/node_modules frontend/node_modules frontend/dist frontend/.angular lastword/http/ui
 	find lastword tests tools -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # --- Files -----------------------------------------------------------------------------------------------

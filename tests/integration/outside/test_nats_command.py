@@ -26,7 +26,7 @@ class Person:
     def ask(self, *arguments: str) -> tuple[int, str]:
         """Run a command to its end; return its exit code and all that it wrote."""
         done = subprocess.run(
-            [*self.command, "--timeout", "5s", *arguments],
+            [*self.command, "--timeout", "2s", *arguments],
             env={"HOME": str(self._folder)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
