@@ -26,8 +26,8 @@ class Since:
         self.epoch = epoch
         self.position = position
         """Nothing older may be shown."""
-        self.told = max(position - before_end, 0)
-        """Everything up to here was told in full."""
+        self.told = position - before_end
+        """Everything up to here was told in full; -1 where not even what stood before the log was."""
 
     def fits(self, epoch: str) -> bool:
         """Tell whether it speaks of this log, as far as it says."""
@@ -129,6 +129,9 @@ class Reader:
         for entry in await asyncio.gather(*(self._log.read(workflow_id) for workflow_id in missing)):
             if entry is not None:
                 found[entry.record.id] = hub.adopt(entry)
+        for workflow_id in missing:
+            if workflow_id not in found and (older := await self._find_older(workflow_id)) is not None:
+                found[workflow_id] = older
         return found
 
     async def settle(self, cell: Cell) -> None:
@@ -140,9 +143,7 @@ class Reader:
     async def history(self, workflow_id: str) -> list[Entry]:
         """Return all records of a workflow; raises the refusal `unknown_workflow`."""
         entries = await self._log.records(workflow_id) if is_token(workflow_id) else []
-        if not entries:
-            raise unknown_workflow(workflow_id)
-        return entries
+        return entries or [(await self.require(workflow_id)).entry]
 
     async def is_real(self, since: Since) -> bool:
         """Tell whether the log has come to the place that a client names."""

@@ -7,10 +7,11 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from websockets.asyncio.client import connect
 
 from lastword.contracts.events import ResultReference
 from lastword.storage import StoredWorkflow
-from tests.integration.http.conftest import Edge, OpenEdge, until
+from tests.integration.http.conftest import Edge, OpenEdge, kinds, next_frame, until
 from tests.unit.http.fakes import World
 
 GOOD = {"definition": "research-brief", "inputs": {"topic": "tidal power"}}
@@ -272,12 +273,29 @@ async def test_the_fast_lane_says_what_the_long_way_says(edge: Edge) -> None:
 
 
 async def test_a_workflow_from_before_lastword_can_be_opened(edge: Edge) -> None:
-    """What only the database knows is shown by GET as the list shows it."""
+    """What only the database knows is shown over every wire, with its one line of history, and one end."""
     edge.world.run("elsewhere")
-    entry = msgspec.structs.replace(edge.world.log[0], position=0)
-    entry = msgspec.structs.replace(entry, record=msgspec.structs.replace(entry.record, id="old-1"))
+    edge.world.succeed("elsewhere")
+    entry = msgspec.structs.replace(edge.world.log[-1], position=0)
+    record = msgspec.structs.replace(entry.record, id="old-1", version=1, previous=None, cause="imported")
+    entry = msgspec.structs.replace(entry, record=record)
     edge.world.older["old-1"] = StoredWorkflow(entry=entry, last_heartbeat_at=None)
-    assert "old-1" == (await edge.client.get("/workflows/old-1")).json()["id"]
+    shown = (await edge.client.get("/workflows/old-1")).json()
+    assert ("old-1", 0) == (shown["id"], shown["position"])
+    (line,) = (await edge.client.get("/workflows/old-1/history")).json()["items"]
+    assert ("success", None, "imported") == (line["status"], line["previous"], line["cause"])
+    for path in ("/events/workflows/old-1", "/events/workflows?ids=old-1"):
+        got = [frame async for frame in edge.frames(path)]
+        assert ["snapshot", "end"] == [kind for kind in kinds(got) if kind not in {"hello", "ping"}]
+    for path in ("/ws/workflows/old-1", "/ws/workflows?ids=old-1"):
+        async with connect(f"{edge.ws}{path}") as socket:
+            frames = [await next_frame(socket, "snapshot"), await next_frame(socket, "end")]
+        assert ["old-1", "old-1"] == [frames[0]["workflow"]["id"], frames[1]["id"]]
+    (snapshot,) = [f async for f in edge.frames("/events/workflows/old-1") if f["type"] == "snapshot"]
+    after = {"Last-Event-ID": snapshot["_id"]}  # and not of the end
+    again = await edge.client.get("/events/workflows/old-1", headers=after)
+    assert 200 == again.status_code
+    assert "event: end" in again.text
 
 
 async def test_trends_join_what_is_stored_with_what_was_seen(edge: Edge) -> None:
