@@ -88,6 +88,23 @@ async def test_a_filter_tells_what_enters_and_what_leaves(edge: Edge) -> None:
     ] == told
 
 
+async def test_what_has_left_a_filter_is_no_longer_told(edge: Edge) -> None:
+    """Under `status=pending`: the record by which it is taken, then neither progress, heartbeats nor its end.
+
+    Nor does such a stream open with what runs.
+    """
+    edge.world.run("w-0")
+    async with connect(f"{edge.ws}/ws/workflows?status=pending") as socket:
+        assert [] == await shown(socket)
+        edge.world.submit("w-1")
+        edge.world.claim("w-1")
+        edge.world.progress("w-1", 1)
+        edge.world.progress("w-0", 1)
+        edge.world.succeed("w-1")
+        await say(socket, type="ping")
+        assert [("w-1", "status"), ("w-1", "status")] == await shown(socket)
+
+
 async def test_a_filter_can_change_on_the_open_socket(edge: Edge) -> None:
     """The new filter replaces the old one, and says who runs under it."""
     edge.world.run("w-1", title="Tides")
