@@ -41,7 +41,8 @@ class ListRoutes:
         """Return one page of the workflows."""
         query = read_query(request, ListQuery)
         hub = self._hub
-        target = max(hub.position if hub.is_current else 0, at_least(hub, query.after))
+        named = request.headers.get("lastword-position") or query.after
+        target = max(hub.position if hub.is_current else 0, at_least(hub, named))
         await self._wait_for_projection(target)
         return self._page_answer(request, await self._lists.page(query.stored))
 
@@ -110,7 +111,7 @@ _LIST: Final = Operation(
         "Pages hold still while rows change: follow `next_cursor`."
     ),
     query=ListQuery,
-    heeds=("If-None-Match",),
+    heeds=("If-None-Match", "Lastword-Position"),
     answer=WorkflowPage,
     example=PAGE,
     problems=(*READ, "projection_behind", "unavailable"),

@@ -197,7 +197,7 @@ class ManyWorkflows(BaseStream):
         hub, since = self._hub, self._since
         if since is None or not self._recovered:
             return []
-        at, found = since.told, list[Entry]()
+        at, found = max(since.told, 0), list[Entry]()
         while (tail := hub.recent(at)) is None:
             more = await self._log.since(at, 256)
             found += more

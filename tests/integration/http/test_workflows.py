@@ -5,13 +5,10 @@ import re
 from typing import Any
 
 import httpx
-import msgspec
 import pytest
-from websockets.asyncio.client import connect
 
 from lastword.contracts.events import ResultReference
-from lastword.storage import StoredWorkflow
-from tests.integration.http.conftest import Edge, OpenEdge, kinds, next_frame, until
+from tests.integration.http.conftest import Edge, OpenEdge, until
 from tests.unit.http.fakes import World
 
 GOOD = {"definition": "research-brief", "inputs": {"topic": "tidal power"}}
@@ -147,6 +144,21 @@ async def test_the_list_never_shows_less_than_was_shown(edge: Edge) -> None:
     assert (["running"], 2) == ([item["status"] for item in page["items"]], page["position"])
 
 
+async def test_a_list_is_as_new_as_a_client_asks(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Named in the header or in the address: what the database has not come to is no list."""
+    monkeypatch.setattr("lastword.http.lists.REACH_S", 0.02)
+    edge.world.run("w-1")
+    place = {"Lastword-Position": "3"}
+    for refused in (
+        await edge.client.get("/workflows", headers=place),
+        await edge.client.get("/workflows?after=3"),
+    ):
+        assert (503, "projection_behind") == (refused.status_code, refused.json()["code"])
+    edge.world.succeed("w-1")
+    shown = await edge.client.get("/workflows", headers=place)
+    assert ("3", "success") == (shown.headers["lastword-position"], shown.json()["items"][0]["status"])
+
+
 async def test_a_list_that_stays_behind_is_no_list(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
     """503 with Retry-After, since an old list would take back what was shown."""
     monkeypatch.setattr("lastword.http.lists.REACH_S", 0.02)
@@ -270,32 +282,6 @@ async def test_the_fast_lane_says_what_the_long_way_says(edge: Edge) -> None:
     assert dict(fast.headers) == dict(long.headers) | (
         {"content-length": "0"} if "content-length" in fast.headers else {}
     )
-
-
-async def test_a_workflow_from_before_lastword_can_be_opened(edge: Edge) -> None:
-    """What only the database knows is shown over every wire, with its one line of history, and one end."""
-    edge.world.run("elsewhere")
-    edge.world.succeed("elsewhere")
-    entry = msgspec.structs.replace(edge.world.log[-1], position=0)
-    record = msgspec.structs.replace(entry.record, id="old-1", version=1, previous=None, cause="imported")
-    entry = msgspec.structs.replace(entry, record=record)
-    edge.world.older["old-1"] = StoredWorkflow(entry=entry, last_heartbeat_at=None)
-    shown = (await edge.client.get("/workflows/old-1")).json()
-    assert ("old-1", 0) == (shown["id"], shown["position"])
-    (line,) = (await edge.client.get("/workflows/old-1/history")).json()["items"]
-    assert ("success", None, "imported") == (line["status"], line["previous"], line["cause"])
-    for path in ("/events/workflows/old-1", "/events/workflows?ids=old-1"):
-        got = [frame async for frame in edge.frames(path)]
-        assert ["snapshot", "end"] == [kind for kind in kinds(got) if kind not in {"hello", "ping"}]
-    for path in ("/ws/workflows/old-1", "/ws/workflows?ids=old-1"):
-        async with connect(f"{edge.ws}{path}") as socket:
-            frames = [await next_frame(socket, "snapshot"), await next_frame(socket, "end")]
-        assert ["old-1", "old-1"] == [frames[0]["workflow"]["id"], frames[1]["id"]]
-    (snapshot,) = [f async for f in edge.frames("/events/workflows/old-1") if f["type"] == "snapshot"]
-    after = {"Last-Event-ID": snapshot["_id"]}  # and not of the end
-    again = await edge.client.get("/events/workflows/old-1", headers=after)
-    assert 200 == again.status_code
-    assert "event: end" in again.text
 
 
 async def test_trends_join_what_is_stored_with_what_was_seen(edge: Edge) -> None:
