@@ -54,13 +54,18 @@ class Client:
         """Take in one frame, as the channel in the browser does."""
         kind = frame["type"]
         if kind == "hello":
+            if self.epoch not in {"", frame["epoch"]}:
+                assert not frame["recovered"], "a place in another log is none"
+                self.workflow = {}
             self.epoch = frame["epoch"]
+        elif kind == "resync" and frame["reason"] == "epoch":
+            self.workflow = {}
         elif kind == "end":
             assert self.id in {"", frame["id"]}
             self.ends += 1
-            self.after = f"{self.epoch}:{frame['position']}"
+            self.after = self._place(frame["position"])
         elif kind == "ping":
-            self.after = f"{self.epoch}:{frame['position']}"
+            self.after = self._place(frame["position"])
         elif "workflow" in frame:
             self._take_state(frame["workflow"])
         self.last_id = frame.get("_id") or self.last_id
@@ -72,7 +77,11 @@ class Client:
         self.workflow = workflow
         self.states.append((workflow["position"], workflow["status"]))
         if not workflow["isTerminal"]:  # its end is still to come
-            self.after = f"{self.epoch}:{workflow['position']}"
+            self.after = self._place(workflow["position"])
+
+    def _place(self, position: int) -> str:
+        """Return a place in the log; whoever only polls has not been told the log's name."""
+        return f"{self.epoch}:{position}" if self.epoch else str(position)
 
 
 Line = AsyncGenerator[dict[str, Any], None]

@@ -1,4 +1,4 @@
-"""One server, supervisor and pair of edges for all tests of a module that only use them."""
+"""One server, supervisor and pair of edges for all tests of a module that only use them, or some to break."""
 
 import shutil
 from collections.abc import AsyncGenerator
@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from tests.integration.live.stage import LiveEdge, Stage, open_stage
-from tests.integration.servers import run_server
+from tests.integration.servers import NatsServer, run_server
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -26,3 +26,18 @@ async def stage(
 async def edges(stage: Stage) -> tuple[LiveEdge, LiveEdge]:
     """Run two edges."""
     return await stage.open_edge(), await stage.open_edge()
+
+
+@pytest.fixture
+async def nats(streams_template: Path, tmp_path: Path) -> AsyncGenerator[NatsServer, None]:
+    """Run a server that may be broken."""
+    shutil.copytree(streams_template, tmp_path / "data")
+    async with run_server(tmp_path / "data") as server:
+        yield server
+
+
+@pytest.fixture
+async def breakable(nats: NatsServer, tmp_path: Path) -> AsyncGenerator[Stage, None]:
+    """Run a supervisor on that server."""
+    async with open_stage(nats, tmp_path) as stage:
+        yield stage

@@ -1,8 +1,7 @@
 """What the edge does when its feed breaks: it makes up for gaps, and says what it does not know."""
 
 import asyncio
-import shutil
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +14,7 @@ from lastword.wiring.roles import rebuild
 from tests.integration.http.clients import events
 from tests.integration.http.conftest import kinds, next_frame, told
 from tests.integration.live.stage import PARTITIONS, LiveEdge, Stage, open_stage, until
-from tests.integration.servers import NatsServer, Proxy, run_server
-
-
-@pytest.fixture
-async def nats(streams_template: Path, tmp_path: Path) -> AsyncGenerator[NatsServer, None]:
-    """Run a server that may be broken."""
-    shutil.copytree(streams_template, tmp_path / "data")
-    async with run_server(tmp_path / "data") as server:
-        yield server
-
-
-@pytest.fixture
-async def breakable(nats: NatsServer, tmp_path: Path) -> AsyncGenerator[Stage, None]:
-    """Run a supervisor on that server."""
-    async with open_stage(nats, tmp_path) as stage:
-        yield stage
+from tests.integration.servers import NatsServer, Proxy
 
 
 async def readiness(edge: LiveEdge) -> tuple[int, list[str]]:
