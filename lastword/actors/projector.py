@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import msgspec
 import structlog
 
-from lastword.bus import Bus, Follower, Heard, StatusLog, decode_record
+from lastword.bus import Bus, Follower, Heard, StatusLog, decode_record, epoch_of
 from lastword.contracts import subjects
 from lastword.contracts.messages import Held, Pulse
 from lastword.contracts.records import Entry
@@ -47,7 +47,7 @@ class Projector:
         self._beats: dict[str, tuple[tuple[Held, ...], datetime]] = {}
         self._wake = asyncio.Event()
         self._overflowed = False
-        self._renewed = False
+        self._renewed: str | None = None
 
     async def run(self) -> None:
         """Project until cancelled, and again from where the database stands after each of its faults.
@@ -64,7 +64,7 @@ class Projector:
 
     async def _project(self) -> None:
         self._reset()
-        epoch = (await self._log.head()).epoch
+        epoch = await self._recognise()
         self._position = await self._catch_up(epoch)
         records = Follower(
             self._bus,
@@ -85,11 +85,26 @@ class Projector:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                if self._renewed:
+                if self._renewed == epoch:  # it went back under its own name
+                    await self._log.rename(epoch)
+                if self._renewed is not None:
                     return
                 await self._write(epoch)
                 self._measure_lag()
                 await asyncio.sleep(self._every_s)
+
+    async def _recognise(self) -> str:
+        """Return the log's epoch, a new one where the log ends before what the database has of it.
+
+        Then it was restored from a backup, say, and is another log: its next positions were given out before.
+        """
+        stored, position = await self._store.position()
+        head = await self._log.head()  # asked second: nothing is projected that the log does not have
+        if stored == head.epoch and head.position < position:
+            log.warning("projection.log_went_back", position=head.position, seen=position)
+            await self._log.rename(head.epoch)
+            return (await self._log.head()).epoch
+        return head.epoch
 
     async def _catch_up(self, epoch: str) -> int:
         """Read what the database has missed straight from the log; return the position reached."""
@@ -126,8 +141,8 @@ class Projector:
             self._waiting.append(Entry(position=heard.position, stored_at=heard.stored_at, record=record))
         self._wake.set()
 
-    def _hear_of_another_log(self, _created: str) -> None:
-        self._renewed = True  # nothing of it may be written under the old one's name: begin again
+    def _hear_of_another_log(self, name: str) -> None:
+        self._renewed = epoch_of(name)  # nothing of it may be written under the old one's name: begin again
         self._wake.set()
 
     def _hear_beat(self, heard: Heard) -> None:

@@ -24,6 +24,7 @@ import msgspec
 
 from lastword.bus._decode import decode
 from lastword.bus._direct import read_batch
+from lastword.bus._names import name_of, renamed
 from lastword.bus.connection import Bus
 from lastword.bus.exceptions import AppendUncertain, BusError, Conflict, TooLarge, Unavailable
 from lastword.bus.streams import MAX_MESSAGE
@@ -47,9 +48,9 @@ def decode_record(payload: bytes) -> Record:
     return decode(_records, payload)
 
 
-def epoch_of(created: str) -> str:
-    """Return the name of the log whose stream the server says was made at `created`."""
-    return base64.b32encode(hashlib.sha256(created.encode()).digest()[:5]).decode().lower()
+def epoch_of(name: str) -> str:
+    """Return a log's epoch, the short form of its stream's name (`Follower` tells it)."""
+    return base64.b32encode(hashlib.sha256(name.encode()).digest()[:5]).decode().lower()
 
 
 class Head(NamedTuple):
@@ -71,8 +72,17 @@ class StatusLog:
     async def head(self) -> Head:
         """Return the log's name and last position; raise `Unavailable`."""
         info = await self._ask(f"STREAM.INFO.{subjects.LOG_STREAM}", {})
-        created = str(info["created"])
-        return Head(epoch_of(created), int(info["state"]["last_seq"]), _time(str(info.get("ts", created))))
+        now = _time(str(info.get("ts", info["created"])))
+        return Head(epoch_of(name_of(info)), int(info["state"]["last_seq"]), now)
+
+    async def rename(self, epoch: str) -> None:
+        """Give the log of this epoch another, since it has gone back: its positions now mean other records.
+
+        Where it has another already, nothing is done: several may have noticed.
+        """
+        info = await self._ask(f"STREAM.INFO.{subjects.LOG_STREAM}", {})
+        if epoch_of(name_of(info)) == epoch:
+            await self._ask(f"STREAM.UPDATE.{subjects.LOG_STREAM}", renamed(info))
 
     async def read(self, workflow_id: str) -> Entry | None:
         """Return the last record, from the leader: what was acknowledged before is seen. Or None."""

@@ -74,6 +74,7 @@ class EdgeFeeds:
             lost=self._lose,
             caught_up=self._begin_sync,
             renewed=self._renew,
+            is_patient=True,  # a supervisor renames a log that went back
         )
         await stack.enter_async_context(records.open())
         for stream, subject, deliver in (
@@ -98,8 +99,8 @@ class EdgeFeeds:
         self._hub.lost()
         self._metrics.feed_reconnected()
 
-    def _renew(self, created: str) -> None:
-        self._hub.renew(epoch_of(created))
+    def _renew(self, name: str) -> None:
+        self._hub.renew(epoch_of(name))
 
     def _begin_sync(self) -> None:
         self._syncing = asyncio.create_task(self._sync(), name="sync")

@@ -1,18 +1,24 @@
 """The log is made anew under clients of every wire: all forget what they knew, and end with the new truth."""
 
 import asyncio
-from typing import Final
+import shutil
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
 
 import httpx
 import pytest
 from websockets.exceptions import InvalidHandshake
 
-from lastword.bus import ensure_streams
+from lastword.bus import Unavailable, ensure_streams
 from lastword.contracts import subjects
+from lastword.storage import WorkflowStore, open_database
 from lastword.wiring.roles import rebuild
 from tests.integration.http import clients
 from tests.integration.http.clients import WIRES, Client, Line, NotNow, NotThere, Place, Wire
 from tests.integration.live.stage import PARTITIONS, LiveEdge, Play, Stage, until
+from tests.integration.servers import NatsServer
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -62,28 +68,47 @@ async def test_every_wire_forgets_another_log_and_follows_this_one(breakable: St
     Its positions are lower, and were others' in the old log.  Each client comes back with the place that it
     held there, at whichever edge, and is told the rest of the life, with one end.
     """
-    edges = [await breakable.open_edge(ping_s=0.5), await breakable.open_edge(ping_s=0.5)]
     for _ in range(3):  # so that the old log's positions are higher
         await breakable.play("before").run()
     play = await breakable.play("outlives").run()
     await play.progress(1)
-    watching = [(Client(play.id, play.title), wire) for wire in (*STREAMING, *POLLING)]
-    async with asyncio.timeout(100), asyncio.TaskGroup() as following:
-        for turn, (client, wire) in enumerate(watching):
-            following.create_task(_follow(client, wire, edges, turn))
-        await until(lambda: _all_show(watching, "running", at_least=play.lease))
-        old_epoch = (await breakable.log.head()).epoch
+    async with _watched(breakable, play) as watched:
+        await watched.until_all_show("running")
         await _make_anew(breakable, play)
-        new_epoch = (await breakable.log.head()).epoch
-        assert old_epoch != new_epoch
-        await until(lambda: _all_are_in(watching, new_epoch))
+        await watched.until_all_are_in_another_log()
         await play.progress(2)
         await play.end()
-    shown = [(await edge.client.get(f"/workflows/{play.id}")).json() for edge in edges]
-    assert shown[0] == shown[1]
-    assert ("success", play.lease + 1) == (shown[0]["status"], shown[0]["position"])
-    for client, wire in watching:
-        assert (shown[0], 1) == (client.workflow, client.ends), wire.__name__
+    assert ("success", play.lease + 1) == (watched.final["status"], watched.final["position"])
+
+
+async def test_a_log_that_is_restored_from_a_backup_is_another(
+    nats: NatsServer, breakable: Stage, tmp_path: Path
+) -> None:
+    """The server's data are put back to what they were, its streams made when the lost ones were.
+
+    What the clients knew of beyond the backup has never happened: the workflow runs again, and ends otherwise
+    than it was about to, at positions that had told of something else.
+    """
+    play = await breakable.play("outlives").run()
+    await until(lambda: _is_listed(breakable, play))
+    nats.embedded.kill()
+    shutil.copytree(tmp_path / "data", tmp_path / "backup")
+    await nats.embedded.start()
+    await until(breakable.is_served)
+    await breakable.play("lost").run()
+    await play.cancel()
+    async with _watched(breakable, play) as watched:
+        await watched.until_all_show("cancelling")
+        nats.embedded.kill()
+        shutil.rmtree(tmp_path / "data")
+        shutil.copytree(tmp_path / "backup", tmp_path / "data")
+        await nats.embedded.start()
+        await until(lambda: _has_another_name(breakable, watched.epoch))
+        await rebuild(breakable.settings)
+        await watched.until_all_are_in_another_log()
+        await until(breakable.is_served)
+        await play.end()
+    assert ("success", play.lease + 1) == (watched.final["status"], watched.final["position"])
 
 
 async def _make_anew(stage: Stage, play: Play) -> None:
@@ -99,25 +124,81 @@ async def _make_anew(stage: Stage, play: Play) -> None:
     await rebuild(stage.settings)
 
 
-async def _follow(client: Client, wire: Wire, edges: list[LiveEdge], turn: int) -> None:
-    """Follow to the end, at the other edge after each break."""
-    while not client.ends:
-        try:
-            async for frame in wire(client, edges[turn % 2]):
-                client.take(frame)
-                if frame["type"] == "end":
-                    return
-        except (NotNow, NotThere, httpx.TransportError, InvalidHandshake):
-            await asyncio.sleep(AGAIN_S)
-        turn += 1
+class _Watched:
+    """A workflow, and clients that follow it over every wire, at whichever edge."""
+
+    def __init__(self, stage: Stage, play: Play, edges: list[LiveEdge], epoch: str) -> None:
+        self._log = stage.log
+        self._edges = edges
+        self._clients = [(Client(play.id, play.title), wire) for wire in (*STREAMING, *POLLING)]
+        self.epoch = epoch
+        """The log that they begin in."""
+        self.final: dict[str, Any] = {}
+        """How the workflow stands in the end, at either edge and with each client."""
+
+    async def follow(self) -> None:
+        """Let each client follow to the end."""
+        async with asyncio.timeout(100), asyncio.TaskGroup() as following:
+            for turn, (client, wire) in enumerate(self._clients):
+                following.create_task(self._follow(client, wire, turn))
+
+    async def until_all_show(self, status: str) -> None:
+        """Return once every client knows of a status."""
+        await until(lambda: self._all(lambda client: client.workflow.get("status") == status))
+
+    async def until_all_are_in_another_log(self) -> None:
+        """Return once every client knows of the new log, and how the workflow stands there."""
+        epoch = (await self._log.head()).epoch
+        assert epoch != self.epoch
+        await until(lambda: self._all(lambda client: client.epoch == epoch and client.workflow))
+
+    async def judge(self, workflow_id: str) -> None:
+        """See that both edges and all clients agree, and that each client was told one end."""
+        shown = [(await edge.client.get(f"/workflows/{workflow_id}")).json() for edge in self._edges]
+        self.final = shown[0]
+        assert shown[0] == shown[1]
+        for client, wire in self._clients:
+            assert (self.final, 1) == (client.workflow, client.ends), wire.__name__
+
+    async def _all(self, holds: Callable[[Client], object]) -> bool:
+        return all(holds(client) for client, _ in self._clients)
+
+    async def _follow(self, client: Client, wire: Wire, turn: int) -> None:
+        """Follow to the end, at the other edge after each break."""
+        while not client.ends:
+            try:
+                async for frame in wire(client, self._edges[turn % 2]):
+                    client.take(frame)
+                    if frame["type"] == "end":
+                        return
+            except (NotNow, NotThere, httpx.TransportError, InvalidHandshake):
+                await asyncio.sleep(AGAIN_S)
+            turn += 1
 
 
-async def _all_show(watching: list[tuple[Client, Wire]], status: str, at_least: int) -> bool:
-    return all(
-        client.workflow.get("status") == status and client.workflow["position"] >= at_least
-        for client, _ in watching
-    )
+@asynccontextmanager
+async def _watched(stage: Stage, play: Play) -> AsyncGenerator[_Watched, None]:
+    """Follow a workflow on every wire; its end must come within the block."""
+    edges = [await stage.open_edge(ping_s=0.5), await stage.open_edge(ping_s=0.5)]
+    watched = _Watched(stage, play, edges, (await stage.log.head()).epoch)
+    following = asyncio.create_task(watched.follow(), name="clients")
+    try:
+        yield watched
+        await following
+    finally:
+        following.cancel()
+        await asyncio.wait({following})
+    await watched.judge(play.id)
 
 
-async def _all_are_in(watching: list[tuple[Client, Wire]], epoch: str) -> bool:
-    return all(client.epoch == epoch and client.workflow for client, _ in watching)
+async def _is_listed(stage: Stage, play: Play) -> bool:
+    """Tell whether the database has come to where the workflow runs: the backup is made no earlier."""
+    async with open_database(stage.settings.storage, stage.settings.data) as database:
+        return (await WorkflowStore(database).position())[1] >= play.lease
+
+
+async def _has_another_name(stage: Stage, epoch: str) -> bool:
+    try:
+        return (await stage.log.head()).epoch != epoch
+    except Unavailable:
+        return False
