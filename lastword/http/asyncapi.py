@@ -27,14 +27,14 @@ CODES: Final[Mapping[int, str]] = {
     1000: "The workflow has ended.",
     1002: "What came is no WebSocket frame.",
     1007: "A text message is no UTF-8.",
-    1008: "Too many messages that cannot be read.",
+    1008: "Too many messages that cannot be read, or frames that say nothing.",
     1009: "A message is over `http.max_frame_bytes`.",
-    CLOSE_CODES["unavailable"]: "The log does not answer.",
+    CLOSE_CODES["unavailable"]: "The log does not answer, or this edge is behind what the client has seen.",
     CLOSE_CODES["unauthenticated"]: "Credentials are missing or wrong.",
     CLOSE_CODES["feature_off"]: "WebSocket is turned off.",
     CLOSE_CODES["unknown_workflow"]: "There is no such workflow.",
     CLOSE_OVERLOADED: "Too slow.",
-    CLOSE_GONE: "The server is going away, or the connection is old.",
+    CLOSE_GONE: "The server is going away, the connection is old, or there is another log.",
     CLOSE_CODES["invalid_parameter"]: "The address' parameters cannot be used.",
 }
 """How a WebSocket ends."""

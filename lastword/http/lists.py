@@ -48,7 +48,7 @@ class ListRoutes:
 
     def _page_answer(self, request: Asked, found: StoredPage) -> Response[bytes]:
         shown = [self._listed(listed) for listed in found.items]
-        tags = hashlib.blake2b(digest_size=9)
+        tags = hashlib.blake2b(self._hub.epoch.encode(), digest_size=9)
         for _, tag in shown:
             tags.update(tag.encode())
         tags.update((found.next_cursor or "").encode())

@@ -25,6 +25,7 @@ __all__ = [
     "ListQuery",
     "LogsQuery",
     "NoQuery",
+    "ResumeQuery",
     "StreamQuery",
     "idempotency_key",
     "parse_query",
@@ -74,6 +75,15 @@ class AfterQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     after: Annotated[
         Place | None,
         Meta(description="A position that the answer must not be older than, or `<epoch>:<position>`."),
+    ] = None
+
+
+class ResumeQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parameters of a stream that goes on from where another has ended."""
+
+    after: Annotated[
+        Place | None,
+        Meta(description="Resume after this position, or `<epoch>:<position>`; of output, this `cursor`."),
     ] = None
 
 

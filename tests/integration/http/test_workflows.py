@@ -192,6 +192,17 @@ async def test_lists_are_filtered_paged_and_conditional(edge: Edge) -> None:
     assert 200 == changed.status_code
 
 
+async def test_an_etag_of_another_log_matches_nothing(edge: Edge) -> None:
+    """A workflow may stand at the same position there, and otherwise."""
+    edge.world.run("w-1")
+    paths = ("/workflows", "/workflows/w-1", "/workflows/w-1/history")
+    tags = [(await edge.client.get(path)).headers["etag"] for path in paths]
+    edge.world.epoch = "testlog2"
+    edge.hub.synced("testlog2", 2)
+    for path, tag in zip(paths, tags, strict=True):
+        assert 200 == (await edge.client.get(path, headers={"If-None-Match": tag})).status_code
+
+
 async def test_an_etag_covers_progress_and_freshness_but_no_beat(
     world: World, open_edge_over: OpenEdge
 ) -> None:
