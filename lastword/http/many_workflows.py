@@ -18,7 +18,7 @@ from lastword.http.streams import PRELUDE, BaseStream, Select, Subscribe, Unsubs
 __all__ = ["ManyWorkflows"]
 
 REPLAY_LIMIT: Final = 1_024  # records; a client that missed more loads its list anew
-LIVE_LIMIT: Final = 512  # snapshots with which a stream by filter opens
+LIVE_LIMIT: Final = 512  # snapshots with which a stream by filter opens: of those that moved last
 
 
 class ManyWorkflows(BaseStream):
@@ -182,7 +182,7 @@ class ManyWorkflows(BaseStream):
                 cells[workflow_id] = cell
                 packets += hub.status_packets(entry, cell, before.get(workflow_id))
             before[workflow_id] = entry
-        for cell in [cell for cell in hub.live() if self._filter.holds(cell.entry)][:LIVE_LIMIT]:
+        for cell in [cell for cell in hub.live() if self._filter.holds(cell.entry)][-LIVE_LIMIT:]:
             packets.append(Packet("snapshot", hub.snapshot(cell).json))
             cells[cell.id] = cell
         packets.append(ping)

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lastword.bus import Bus, Follower, Heard, StatusLog, ensure_streams, epoch_of
-from lastword.contracts import subjects
-from tests.integration.bus.test_follower import behind_proxy, synced, write
+from lastword.bus import Bus, StatusLog, ensure_streams, epoch_of
+from tests.integration.bus.test_follower import Listener, behind_proxy, synced, write
 from tests.integration.servers import Collected, NatsServer
 
 
@@ -53,17 +52,11 @@ async def test_it_is_recognised_however_far_it_has_grown_again(
     log = StatusLog(bus)
     await back_up(nats_server, tmp_path, bus)
     old = (await log.head()).epoch
-    heard, renewed = Collected[Heard](), Collected[str]()
+    renewed = Collected[str]()
     async with behind_proxy(nats_server) as (proxy, far):
-        follower = Follower(
-            far,
-            stream=subjects.LOG_STREAM,
-            subject=subjects.log(),
-            deliver=heard.add,
-            renewed=renewed.add,
-            is_patient=is_patient,
-        )
-        async with follower.open():
+        listener = Listener(far, renewed=renewed.add, is_patient=is_patient)
+        heard = listener.heard
+        async with listener.follower.open():
             await write(bus, 2, start=2)
             await heard.reach(4)
             await proxy.cut()  # so that it comes back after the log has grown
@@ -76,8 +69,8 @@ async def test_it_is_recognised_however_far_it_has_grown_again(
             await proxy.listen()
             await renewed.reach(1)
             await heard.reach(2 + grown)
-            await synced(follower)
-    assert [*range(1, 3 + grown)] == [one.position for one in heard]
+            await synced(listener.follower)
+    assert [*range(1, 3 + grown)] == listener.positions
     assert [is_patient] == [epoch_of(name) != old for name in renewed]
 
 
@@ -89,22 +82,16 @@ async def test_a_patient_one_hears_nothing_until_the_log_has_another_name(
     log = StatusLog(bus)
     await back_up(nats_server, tmp_path, bus)
     old = (await log.head()).epoch
-    heard, renewed = Collected[Heard](), Collected[str]()
-    follower = Follower(
-        bus,
-        stream=subjects.LOG_STREAM,
-        subject=subjects.log(),
-        deliver=heard.add,
-        renewed=renewed.add,
-        is_patient=True,
-    )
-    async with follower.open():
+    renewed = Collected[str]()
+    listener = Listener(bus, renewed=renewed.add, is_patient=True)
+    heard = listener.heard
+    async with listener.follower.open():
         await write(bus, 1, start=1)
         await heard.reach(2)
         await put_back(nats_server, tmp_path, bus)
         heard.clear()
         await write(bus, 3, start=10)  # whoever was not patient would hear these
-        assert ([], False) == (heard, follower.synced.is_set())
+        assert ([], False) == (heard, listener.follower.synced.is_set())
         await log.rename(old)
         await heard.reach(4)
     assert [(await log.head()).epoch] == [epoch_of(name) for name in renewed]
