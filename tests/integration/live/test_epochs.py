@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -166,13 +166,12 @@ class _Watched:
     async def _follow(self, client: Client, wire: Wire, turn: int) -> None:
         """Follow to the end, at the other edge after each break."""
         while not client.ends:
-            try:
+            with suppress(NotNow, NotThere, httpx.TransportError, InvalidHandshake):
                 async for frame in wire(client, self._edges[turn % 2]):
                     client.take(frame)
                     if frame["type"] == "end":
                         return
-            except (NotNow, NotThere, httpx.TransportError, InvalidHandshake):
-                await asyncio.sleep(AGAIN_S)
+            await asyncio.sleep(AGAIN_S)
             turn += 1
 
 
