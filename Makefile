@@ -109,7 +109,7 @@ frontend-test: $(UI) ## Check and test the browser app
 	cd frontend && npm run lockfile:check && npm run format:check && npm run lint && npm test && npm run budget:check
 
 .PHONY: e2e
-e2e: $(READY) $(UI) ## Drive the whole system with a real browser
+e2e: $(READY) $(UI) $(DOCS_READY) ## Drive the whole system with a real browser
 	tools/chromium.sh
 	$(BIN)/python -m pytest tests/e2e
 
