@@ -8,7 +8,7 @@ from posixpath import normpath, relpath
 from typing import Final
 from urllib.parse import unquote
 
-__all__ = ["FILES", "ROOT", "lay_out", "place_of", "readdress"]
+__all__ = ["FILES", "ROOT", "deepen", "lay_out", "place_of", "readdress"]
 
 ROOT: Final = Path(__file__).parents[2]
 HERE: Final = Path(__file__).parent
@@ -28,6 +28,7 @@ COPIES: Final = "files"
 """The folder of the site for what pages link to outside docs/."""
 FENCE: Final = re.compile(r"\s*(```|~~~)")
 LINK: Final = re.compile(r"(?P<before>\]\(|^\[[^\]]+\]:\s+)(?P<target>[^)\s]+)", re.MULTILINE)
+ITEM: Final = re.compile(r"(?:[-*]|\d+\.) +(?=\S)")
 ELSEWHERE: Final = re.compile(r"[a-z][a-z0-9+.-]*:|#|//")
 
 
@@ -41,7 +42,8 @@ def lay_out(folder: Path) -> None:
         _copy(source, at)
         if source.suffix == ".md":
             page = source.relative_to(ROOT).as_posix()
-            at.write_text(readdress(source.read_text("utf-8"), page, folder / "pages"), "utf-8")
+            text = readdress(source.read_text("utf-8"), page, folder / "pages")
+            at.write_text(deepen(text), "utf-8")
     for target, source in FILES.items():
         _copy(source, folder / "pages" / target)
 
@@ -102,6 +104,27 @@ def readdress(text: str, page: str, pages: Path) -> str:
         if FENCE.match(line):
             fenced = not fenced
         lines.append(line if fenced else LINK.sub(lead, line))
+    return "".join(lines)
+
+
+def deepen(text: str) -> str:
+    """Return Markdown whose list items hold what belongs to them by four columns, as Python-Markdown wants.
+
+    GitHub takes the column where an item's text begins.
+    """
+    width = 0
+    fenced = False
+    lines: list[str] = []
+    for line in text.splitlines(keepends=True):
+        if FENCE.match(line) and not line.startswith(" "):
+            fenced, width = not fenced, 0
+        item = None if fenced else ITEM.match(line)
+        if item is not None:
+            width = len(item[0])
+        elif line.strip() and not line.startswith(" " * width):
+            width = 0
+        deeper = " " * (4 - width) if line.strip() and item is None and 0 < width < 4 else ""
+        lines.append(deeper + line)
     return "".join(lines)
 
 

@@ -14,9 +14,10 @@ from tests.integration.docs.pages import ROOT, Block, blocks, followed_pages, pa
 from tests.integration.docs.terminal import Terminal
 
 EXCUSED: Final[Mapping[str, str]] = {
-    "docs/how-to/deploy.md": "three hosts of NATS, and a PostgreSQL that is called db",
+    "docs/how-to/adopt.md": "tests/integration/cli/test_adopt.py follows it",
+    "docs/how-to/deploy.md": "wants three hosts of NATS, and a PostgreSQL that is called db",
 }
-"""Pages none of whose commands are run, and what they want that a test has not."""
+"""Pages none of whose commands are run here, and why."""
 ASSIGNED: Final = re.compile(r"(?P<name>[A-Z][A-Z0-9_]*)=")
 OPERATORS: Final = set("();<>|&\n")
 SPECIAL: Final = {"LASTWORD_CONFIG", "LASTWORD_TOKEN", "LASTWORD_URL"}
@@ -64,6 +65,7 @@ def test_an_unusable_command_is_told() -> None:
     assert ["there is no setting LASTWORD_HTTP__COLOUR"] == list(
         unusable("LASTWORD_HTTP__COLOUR=red \\\n  lastword run edge\n")
     )
+    assert ["No such command 'begin'."] == list(unusable("$ lastword begin\nwhat is printed\n"))
     assert ["there is no `make colour`"] == list(unusable("make colour\n"))
     assert [] == list(unusable('lastword cancel "$id" --wait; echo "exit code $?"   # 3: cancelled\n'))
 
@@ -87,7 +89,8 @@ def unusable(code: str) -> Iterator[str]:
 def simple_commands(code: str) -> Iterator[list[str]]:
     """Yield the words of each command, whatever stands between them."""
     for line in code.replace("\\\n", " ").splitlines():
-        lexer = shlex.shlex(line.removeprefix("export "), posix=True, punctuation_chars=True)
+        typed = line.strip().removeprefix("$ ").removeprefix("export ")  # with a prompt, where output follows
+        lexer = shlex.shlex(typed, posix=True, punctuation_chars=True)
         lexer.whitespace_split = True
         words: list[str] = []
         for word in [*lexer, "\n"]:

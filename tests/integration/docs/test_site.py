@@ -7,7 +7,7 @@ import pytest
 
 from tools.shapes import anchor, shape_tables, shapes_in, type_words
 from tools.site.links import elsewhere, faults
-from tools.site.pages import place_of, readdress
+from tools.site.pages import deepen, place_of, readdress
 
 GOOD: Final = """<html><head><link rel="stylesheet" href="style.css"></head><body>
 <h2 id="here">Here</h2><a href="#here">up</a> <a href="sub/">below</a> <a href="https://example.org/a">away</a>
@@ -81,6 +81,15 @@ def test_links_lead_where_their_targets_lie_on_the_site(
     assert f"```\n[it]({link})\n```\n" == readdress(f"```\n[it]({link})\n```\n", page, tmp_path)
     if led.endswith("pyproject.toml"):
         assert (tmp_path / "files" / "pyproject.toml").exists()
+
+
+def test_what_belongs_to_an_item_is_put_deep_enough() -> None:
+    """A fence within it as well; code that looks like a list stays what it is."""
+    nested = "1. do\n\n   ```bash\n   ls\n   ```\n\n2. see\n- or\n  - not\nafter\n"
+    deeper = "1. do\n\n    ```bash\n    ls\n    ```\n\n2. see\n- or\n    - not\nafter\n"
+    assert deeper == deepen(nested)
+    code = "```yaml\n- a: 1\n  b: 2\n```\n  text\n"
+    assert code == deepen(code)
 
 
 def test_a_folder_is_shown_by_its_readme() -> None:
