@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 from tests.e2e.browser import AXE
 from tools.site.__main__ import build
 
-PAGES: Final = ("index.html", "explanation/statuses.html", "reference/permissions.html", "comparison.html")
+PAGES: Final = ("index.html", "explanation/statuses.html", "comparison.html")
 WCAG: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
 LOCAL: Final = ("file:", "blob:", "data:")
 SLOWEST_MS: Final = 30_000.0
