@@ -53,6 +53,7 @@ def page(browser: Browser) -> Iterator[Page]:
     assert [] == reader.complaints
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_kind_of_page_passes_axe(site: Path, page: Page, scheme: Literal["light", "dark"]) -> None:
     """WCAG 2.2 AA in both themes, code, tables and diagrams included; nothing is cut off at 360 pixels."""
