@@ -9,6 +9,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 SUM = $(firstword $(shell cat $(1) | cksum))
 READY := .venv/.ready-$(call SUM,requirements/dev.txt pyproject.toml tools/setup.sh)
+DOCS_READY := .venv/docs/.ready-$(call SUM,requirements/docs.txt tools/setup.sh)
 
 # The browser app and its tests exist in a full checkout; a part of it builds without.
 ifneq ($(wildcard frontend/package.json),)
@@ -16,6 +17,7 @@ NODE_READY := frontend/node_modules/.ready-$(call SUM,frontend/package.json $(wi
 UI := lastword/http/ui/index.html
 UI_SOURCES := $(shell find frontend -type f -not -path '*/node_modules/*' -not -path '*/.angular/*' -not -path '*/dist/*')
 FRONTEND_TEST := frontend-test
+DOCS := docs
 endif
 # Clients of NATS that others wrote, for the tests of tests/integration/outside.
 OUTSIDE := tests/integration/outside/node
@@ -42,10 +44,15 @@ setup: $(READY) ## Install everything that is needed into .venv
 up: $(READY) $(UI) ## Start all of lastword in this terminal, with an example running
 	$(BIN)/lastword up --demo
 
+ADDRESS ?= 127.0.0.1:8000
+.PHONY: docs-serve
+docs-serve: $(DOCS_READY) $(NODE_READY) ## Serve the documentation here, anew whenever a page changes: ADDRESS=127.0.0.1:8000
+	$(BIN)/python -m tools.site serve --address $(ADDRESS)
+
 ##@ Check
 
 .PHONY: test
-test: lint types imports contracts $(FRONTEND_TEST) tests $(E2E) ## Run every check and every test
+test: lint types imports contracts $(DOCS) $(FRONTEND_TEST) tests $(E2E) ## Run every check and every test
 
 .PHONY: lint
 lint: $(READY) ## Check style and formatting
@@ -69,6 +76,14 @@ imports: $(READY) ## Check that imports point one way
 .PHONY: contracts
 contracts: $(READY) ## Generate what is derived from the contracts, and fail if that changes anything
 	$(BIN)/python -m tools.generate --check
+
+.PHONY: docs
+docs: $(DOCS_READY) $(NODE_READY) ## Build the documentation as a site into build/docs/site; no link may lead nowhere
+	$(BIN)/python -m tools.site build
+
+.PHONY: docs-links
+docs-links: docs ## List the links of the documentation that lead elsewhere
+	@$(BIN)/python -m tools.site links
 
 .PHONY: tests
 tests: $(READY) $(UI) $(OUTSIDE_READY) ## Run the tests of unit, model and integration together
@@ -94,7 +109,7 @@ frontend-test: $(UI) ## Check and test the browser app
 	cd frontend && npm run lockfile:check && npm run format:check && npm run lint && npm test && npm run budget:check
 
 .PHONY: e2e
-e2e: $(READY) $(UI) ## Drive the whole system with a real browser
+e2e: $(READY) $(UI) $(DOCS_READY) ## Drive the whole system with a real browser
 	tools/chromium.sh
 	$(BIN)/python -m pytest tests/e2e
 
@@ -148,13 +163,16 @@ generate: $(READY) ## Write again what is derived from the contracts
 	$(BIN)/python -m tools.generate
 
 # The environment tells uv where to look; the files name no address.
-COMPILE = $(BIN)/uv pip compile pyproject.toml --extra crewai --extra postgres --python-version 3.11 --universal \
-	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet
+LOCKED = --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command "make lock" --quiet
+COMPILE = $(BIN)/uv pip compile pyproject.toml --extra crewai --extra postgres $(LOCKED)
+COMPILE_DOCS = $(BIN)/uv pip compile --group docs $(LOCKED)
 
 .PHONY: lock
 lock: $(READY) ## Renew the lock files from pyproject.toml
 	$(COMPILE) --upgrade --output-file requirements/runtime.txt
 	$(COMPILE) --upgrade --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+	$(COMPILE_DOCS) --upgrade --output-file requirements/docs.txt
 
 .PHONY: clean
 clean: ## Remove what was built and installed; data folders stay
@@ -167,6 +185,10 @@ clean: ## Remove what was built and installed; data folders stay
 $(READY):
 	@rm -f .venv/.ready-*
 	tools/setup.sh $(PYTHON)
+	@touch $@
+
+$(DOCS_READY): $(READY)
+	tools/setup.sh $(PYTHON) docs
 	@touch $@
 
 ifdef NODE_READY

@@ -108,15 +108,7 @@ class System:
 
     def leftovers(self) -> list[int]:
         """Return the processes that carry this system's data folder in their environment."""
-        mark = f"LASTWORD_DATA_DIR={self.data}".encode()
-        found: list[int] = []
-        for path in Path("/proc").glob("[0-9]*/environ"):
-            try:
-                if mark in path.read_bytes().split(b"\0"):
-                    found.append(int(path.parent.name))
-            except OSError:
-                continue
-        return found
+        return carriers(f"LASTWORD_DATA_DIR={self.data}")
 
     def kill(self, role: str, sent: signal.Signals = signal.SIGKILL) -> int:
         """Send a signal to a role's process; return its pid."""
@@ -222,6 +214,18 @@ class System:
 
     def _is_ready(self) -> bool:
         return (self.data / "run.json").exists() and self.get("/health/ready").status_code == 200
+
+
+def carriers(variable: str) -> list[int]:
+    """Return the processes that carry a variable, as `NAME=value`, in their environment."""
+    found: list[int] = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if variable.encode() in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
 
 
 def free_port() -> int:
