@@ -20,8 +20,13 @@ from lastword.contracts.traffic import TRAFFIC
 from lastword.http.asyncapi import asyncapi_document
 from lastword.http.endpoints import OPERATIONS
 from lastword.http.openapi import openapi_document
-from lastword.telemetry.reference import metrics_page
-from tools import generate_promela, generate_typescript, permissions_reference, settings_reference
+from tools import (
+    generate_promela,
+    generate_typescript,
+    metrics_reference,
+    permissions_reference,
+    settings_reference,
+)
 
 __all__ = ["FILES", "main", "render_diagram", "render_schema", "render_subjects", "splice", "stale"]
 
@@ -99,7 +104,7 @@ FILES: Final[Mapping[Path, Callable[[], str]]] = {
     settings_reference.TARGET: settings_reference.render,
     permissions_reference.TARGET: permissions_reference.render,
     ROOT / "docs" / "reference" / "cli.md": cli_page,
-    ROOT / "docs" / "reference" / "metrics.md": metrics_page,
+    metrics_reference.TARGET: metrics_reference.render,
 }
 """Each generated file, and what makes its text."""
 

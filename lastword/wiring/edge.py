@@ -24,6 +24,7 @@ from lastword.bus import (
 )
 from lastword.contracts import subjects
 from lastword.contracts.messages import Definition, Logged, ProgressMade, Pulse
+from lastword.contracts.permissions import User
 from lastword.contracts.records import Entry
 from lastword.contracts.views import ClientConfig
 from lastword.http.access import Access
@@ -168,7 +169,9 @@ async def run_fed_edge(
         own = CollectorRegistry()  # told like any other process's, and so shown under its name
         await stack.enter_async_context(telling_metrics(bus, own))
         status_log = StatusLog(bus)
-        await EdgeFeeds(status_log, hub, catalogue, Metrics(own)).open(bus, stack)
+        metrics = Metrics(own)
+        metrics.process(User.EDGE.value, __version__)
+        await EdgeFeeds(status_log, hub, catalogue, metrics).open(bus, stack)
         await adopt_live(hub, store, status_log)
         access = Access(settings.http)
         await stack.enter_async_context(_watching_tokens(access, TokenStore(database), stop))
