@@ -67,6 +67,7 @@ contracts: $(READY) ## Generate what is derived from the contracts, and fail if 
 
 .PHONY: tests
 tests: $(READY) $(UI) ## Run the tests of unit, model and integration together
+	tools/promtool.sh
 	$(BIN)/python -m pytest tests/unit tests/model $(wildcard tests/integration)
 
 .PHONY: unit
@@ -75,6 +76,7 @@ unit: $(READY) ## Run the tests that touch neither network nor disk nor real tim
 
 .PHONY: integration
 integration: $(READY) $(UI) ## Run the tests with real servers, databases and processes
+	tools/promtool.sh
 	$(BIN)/python -m pytest tests/integration
 
 .PHONY: coverage

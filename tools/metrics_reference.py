@@ -11,6 +11,7 @@ from lastword.contracts.permissions import STREAMS
 from lastword.http.hub import Hub
 from lastword.http.limits import Turnstile
 from lastword.http.metrics import EdgeMetrics
+from lastword.telemetry.canary import CanaryMetrics
 from lastword.telemetry.metrics import Metrics
 
 __all__ = ["TARGET", "Described", "described", "render"]
@@ -59,7 +60,6 @@ OPEN: Final[Mapping[tuple[str, str], str]] = {
     ("lastword_queued_jobs", "definition"): "each that executors have announced",
     ("lastword_definition_executors", "definition"): "each that an executor serves, or served",
     ("lastword_process_info", "version"): "of lastword",
-    ("lastword_process_info", "role"): "`supervisor`, `auditor`, `executor`, `edge`",
     ("lastword_http_requests_total", "method"): "HTTP's, or `other`",
     ("lastword_http_requests_total", "route"): "the templates of the router, or `other`",
     ("lastword_http_requests_total", "status"): "HTTP's three digits",
@@ -135,7 +135,8 @@ def _label(metric: Described, label: str, values: Sequence[str]) -> str:
 def _sections() -> Iterator[Section]:
     processes = CollectorRegistry()
     metrics = Metrics(processes)
-    metrics.process("supervisor", "")
+    for role in ("supervisor", "auditor", "executor", "edge"):
+        metrics.process(role, "")
     metrics.queued("", 0)
     metrics.executors({"": 0})
     for stream in STREAMS:
@@ -154,6 +155,11 @@ def _sections() -> Iterator[Section]:
         "Of the edge that is scraped",
         "Without `process`: Prometheus' `instance` is the edge.",
         _describe(edge),
+    )
+    canary = CollectorRegistry()
+    CanaryMetrics(canary, interval_s=60)
+    yield Section(
+        "Of the canary", "At its own address: see [the canary](../how-to/canary.md).", _describe(canary)
     )
 
 
