@@ -81,9 +81,11 @@ def canary(
     songs: list[tuple[Ending, Wire]] = [(ending, wire) for wire in wires for ending in ENDINGS]
     try:
         if once:
-            return asyncio.run(_sing(session, iter(songs), metrics, 0.0, song))
+            all_were_told = asyncio.run(_sing(session, iter(songs), metrics, 0.0, song))
+            return Exit.SUCCESS if all_were_told else Exit.FAILED
         _serve(address, registry)
-        return asyncio.run(_sing(session, cycle(songs), metrics, interval, song))
+        asyncio.run(_sing(session, cycle(songs), metrics, interval, song))
+        return Exit.SUCCESS
     finally:
         close_logs()
 
@@ -94,8 +96,8 @@ async def _sing(
     metrics: CanaryMetrics,
     interval_s: float,
     given: dict[str, Any],
-) -> Exit:
-    """Sing all songs, one every `interval_s`, until they are over or SIGTERM or Ctrl-C comes."""
+) -> bool:
+    """Sing, a song every `interval_s`, until all are sung or a signal comes; say whether all were told."""
     from lastword.cli.singing import Song
 
     stop = asyncio.Event()
@@ -132,7 +134,7 @@ async def _sing(
                 break
             except TimeoutError:
                 continue
-    return Exit.SUCCESS if all_were_told else Exit.FAILED
+    return all_were_told
 
 
 def _serve(address: str, registry: Any) -> None:

@@ -10,7 +10,6 @@ but the kernel; or it is cancelled as soon as it is seen to run.
 
 import asyncio
 import secrets
-import time
 from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Final
@@ -103,7 +102,7 @@ class Song:
     async def _start(self) -> None:
         inputs = {"ending": self._ending, "seconds": self._alive_s}
         request = StartRequest(definition=self._definition, inputs=inputs)
-        self._asked_at_s = time.monotonic()
+        self._asked_at_s = _now_s()
         started = await self._client.start(request, key=secrets.token_hex(16))
         self._id = started.value.id
         if self._ending != "cancelled":
@@ -135,9 +134,9 @@ class Song:
             _check_step(self._shown, workflow)
         self._shown = workflow
         if workflow.status.is_terminal and self._told_at_s is None:
-            self._told_at_s = time.monotonic()
+            self._told_at_s = _now_s()
         elif self._ending == "cancelled" and self._ended_at_s is None and workflow.status is Status.RUNNING:
-            self._ended_at_s = time.monotonic()
+            self._ended_at_s = _now_s()
             await self._client.cancel(self._id)
 
     def _judge(self, polled: Workflow) -> Sung:
@@ -188,3 +187,7 @@ def _check_step(before: Workflow, now: Workflow) -> None:
         raise _Wrong(f"{now.status} was told after {before.status}")
     if before.status.is_terminal and now.status is not before.status:
         raise _Wrong(f"{now.status} was told after {before.status}, which is the last word")
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
