@@ -27,6 +27,7 @@ from tools import (
     permissions_reference,
     settings_reference,
 )
+from tools.dashboards import DASHBOARDS
 
 __all__ = ["FILES", "main", "render_diagram", "render_schema", "render_subjects", "splice", "stale"]
 
@@ -105,6 +106,10 @@ FILES: Final[Mapping[Path, Callable[[], str]]] = {
     permissions_reference.TARGET: permissions_reference.render,
     ROOT / "docs" / "reference" / "cli.md": cli_page,
     metrics_reference.TARGET: metrics_reference.render,
+    **{
+        ROOT / "deploy" / "grafana" / "dashboards" / f"{dashboard.name}.json": dashboard.render
+        for dashboard in DASHBOARDS
+    },
 }
 """Each generated file, and what makes its text."""
 

@@ -5,15 +5,30 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import yaml
 
-__all__ = ["PROMETHEUS", "Selector", "alerts", "promtool", "recorded", "rules", "selectors"]
+from tools.metrics_reference import Described, described
+
+__all__ = [
+    "PROMETHEUS",
+    "Selector",
+    "alerts",
+    "check_expression",
+    "promtool",
+    "recorded",
+    "rules",
+    "selectors",
+]
 
 PROMETHEUS: Final = Path(__file__).parents[3] / "deploy" / "prometheus"
+
+OF_PROMETHEUS: Final = {"instance", "job", "process", "le"}
+"""Labels that Prometheus, or the edge that was scraped, adds to whatever a metric has."""
 
 _NAME: Final = re.compile(r"\b(?:lastword[_:][a-z0-9_:]+|up|ALERTS)\b(?:\{([^}]*)\})?")
 _MATCHER: Final = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"')
@@ -73,3 +88,36 @@ def groupings(expression: str) -> set[str]:
         for label in found.split(",")
         if label.strip()
     }
+
+
+@cache
+def told() -> dict[str, Described]:
+    """Return what lastword tells, by the name of each series."""
+    return {series: metric for metric in described() for series in metric.series}
+
+
+def check_expression(expression: str) -> None:
+    """Fail where an expression speaks of what lastword does not tell."""
+    metrics = told()
+    known: set[str] = set(OF_PROMETHEUS)
+    found = selectors(expression)
+    assert found, f"it looks at nothing: {expression}"
+    for selector in found:
+        if selector.name in {"up", "ALERTS"}:
+            continue
+        if selector.name in recorded():
+            check_expression(recorded()[selector.name])
+            inner = {s.name for s in selectors(recorded()[selector.name])}
+            labels = {label for name in inner if name in metrics for label in metrics[name].labels}
+            values: Mapping[str, Sequence[str]] = {}
+        else:
+            assert selector.name in metrics, f"lastword does not tell {selector.name}"
+            values = metrics[selector.name].labels
+            labels = set(values)
+        known |= labels
+        for label, operator, value in selector.matchers:
+            assert label in labels | OF_PROMETHEUS, f"{selector.name} has no label {label}"
+            wanted = {value} if operator in {"=", "!="} else set(value.split("|"))
+            if any(values.get(label, ())):  # a closed set
+                assert wanted <= set(values[label]), f"{label} of {selector.name} is never {value}"
+    assert groupings(expression) <= known, f"it groups by labels that nothing has: {expression}"
