@@ -145,7 +145,7 @@ generate: $(READY) ## Write again what is derived from the contracts
 	$(BIN)/python -m tools.generate
 
 # The environment tells uv where to look; the files name no address.
-COMPILE = $(BIN)/uv pip compile pyproject.toml --extra crewai --extra postgres --python-version 3.11 --universal \
+COMPILE = $(BIN)/uv pip compile pyproject.toml --extra crewai --extra otel --extra postgres --python-version 3.11 --universal \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet
 
 .PHONY: lock

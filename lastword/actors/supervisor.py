@@ -50,6 +50,7 @@ from lastword.contracts.moves import IllegalMove, Refusal
 from lastword.contracts.records import Record
 from lastword.contracts.statuses import Status
 from lastword.storage import Database
+from lastword.telemetry import traces
 from lastword.telemetry.metrics import Metrics
 
 __all__ = ["Dispatcher", "ReportReader", "Supervisor"]
@@ -78,10 +79,14 @@ class ReportReader(Actor[Report]):
         if subjects.last_token(letter.subject) != report.id:
             self._metrics.refused(Refusal.UNKNOWN)
             raise Refused(f"it speaks of {report.id}")
+        cause = report.event.__struct_config__.tag
         try:
-            if isinstance(report.event, Lost | QueueTimedOut):
-                await self._let_elders_go_first(letter)
-            await self._accept(report)
+            with traces.span(
+                f"report {cause}", "consumer", carrier=letter.headers, lastword__workflow=report.id
+            ):
+                if isinstance(report.event, Lost | QueueTimedOut):
+                    await self._let_elders_go_first(letter)
+                await self._accept(report)
         except Unavailable as error:
             raise Postponed(str(error), 0.5) from error
         except TooLarge as error:  # even without its bulk; it would come again for ever
@@ -165,9 +170,10 @@ class Dispatcher(Actor[Record]):
             return
         job = Job(id=record.id, definition=record.definition, position=letter.position)
         try:
-            await self._post.store(
-                subjects.job(record.definition), msgspec.json.encode(job), message_id=f"job-{record.id}"
-            )
+            with traces.span("dispatch", "producer", carrier=letter.headers, lastword__workflow=record.id):
+                await self._post.store(
+                    subjects.job(record.definition), msgspec.json.encode(job), message_id=f"job-{record.id}"
+                )
         except Unavailable as error:
             raise Postponed(str(error), 0.5) from error
 
