@@ -87,6 +87,7 @@ docs-links: docs ## List the links of the documentation that lead elsewhere
 
 .PHONY: tests
 tests: $(READY) $(UI) $(OUTSIDE_READY) ## Run the tests of unit, model and integration together
+	tools/promtool.sh
 	$(BIN)/python -m pytest tests/unit tests/model $(wildcard tests/integration)
 
 .PHONY: unit
@@ -95,6 +96,7 @@ unit: $(READY) ## Run the tests that touch neither network nor disk nor real tim
 
 .PHONY: integration
 integration: $(READY) $(UI) $(OUTSIDE_READY) ## Run the tests with real servers, databases and processes
+	tools/promtool.sh
 	$(BIN)/python -m pytest tests/integration
 
 .PHONY: coverage
@@ -165,7 +167,7 @@ generate: $(READY) ## Write again what is derived from the contracts
 # The environment tells uv where to look; the files name no address.
 LOCKED = --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock" --quiet
-COMPILE = $(BIN)/uv pip compile pyproject.toml --extra crewai --extra postgres $(LOCKED)
+COMPILE = $(BIN)/uv pip compile pyproject.toml --extra crewai --extra otel --extra postgres $(LOCKED)
 COMPILE_DOCS = $(BIN)/uv pip compile --group docs $(LOCKED)
 
 .PHONY: lock

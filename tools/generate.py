@@ -17,17 +17,18 @@ from lastword.contracts.schemas import json_schema
 from lastword.http.asyncapi import asyncapi_document
 from lastword.http.endpoints import OPERATIONS
 from lastword.http.openapi import openapi_document
-from lastword.telemetry.reference import metrics_page
 from tools import (
     channels_reference,
     decisions_reference,
     endpoints_reference,
     generate_promela,
     generate_typescript,
+    metrics_reference,
     permissions_reference,
     settings_reference,
     tables,
 )
+from tools.dashboards import DASHBOARDS
 
 __all__ = ["FILES", "main", "render_schema", "splice", "stale"]
 
@@ -85,7 +86,7 @@ FILES: Final[Mapping[Path, Callable[[], str]]] = {
     settings_reference.TARGET: settings_reference.render,
     permissions_reference.TARGET: permissions_reference.render,
     ROOT / "docs" / "reference" / "cli.md": cli_page,
-    ROOT / "docs" / "reference" / "metrics.md": metrics_page,
+    metrics_reference.TARGET: metrics_reference.render,
     endpoints_reference.TARGET: endpoints_reference.render,
     channels_reference.TARGET: channels_reference.render,
     decisions_reference.TARGET: decisions_reference.render,
@@ -108,6 +109,10 @@ FILES: Final[Mapping[Path, Callable[[], str]]] = {
             _page("explanation/truth.md", MOVES=tables.ratchet),
         )
     ),
+    **{
+        ROOT / "deploy" / "grafana" / "dashboards" / f"{dashboard.name}.json": dashboard.render
+        for dashboard in DASHBOARDS
+    },
 }
 """Each generated file, and what makes its text."""
 

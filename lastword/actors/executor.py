@@ -48,6 +48,7 @@ from lastword.contracts.messages import Answer, Claim, Definition, Held, Job, Pr
 from lastword.contracts.permissions import is_inbox
 from lastword.contracts.records import Entry
 from lastword.contracts.statuses import LIVE
+from lastword.telemetry import traces
 from lastword.telemetry.metrics import Metrics
 
 __all__ = ["Executor", "executor_name"]
@@ -262,7 +263,10 @@ class Executor:
             self._slots.release()
             await self._part_with_copy(letter)
             return
-        with bound_contextvars(workflow=job.id):
+        run = traces.span(
+            f"run {job.definition}", "consumer", carrier=letter.headers, lastword__workflow=job.id
+        )
+        with bound_contextvars(workflow=job.id), run:
             self._claiming.add(job.id)
             try:
                 entry = await self._claim(job)

@@ -5,6 +5,7 @@ batch, which changes nothing.  Every supervisor projects; whoever comes second f
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -39,10 +40,14 @@ class Projector:
         self._metrics = metrics
         self._every_s = every_s
         self._pulses = msgspec.json.Decoder(Pulse)
+        self._position = 0
+        self._head = 0
+        self._lost_at_s: float | None = None
         self._reset()
+        metrics.projection_lag(self.lag)
 
     def _reset(self) -> None:
-        self._position = 0
+        self._lose_touch()
         self._waiting: list[Entry] = []
         self._beats: dict[str, tuple[tuple[Held, ...], datetime]] = {}
         self._wake = asyncio.Event()
@@ -62,10 +67,26 @@ class Projector:
                 log.warning("projection.waiting", error=str(error))
                 await asyncio.sleep(RETRY_S)
 
+    def lag(self) -> tuple[int, float]:
+        """Return how many records the database lacks, and for how long it has lacked the oldest, in seconds.
+
+        While the log is read again, or nothing can be written, it is as old as that.
+        """
+        if self._lost_at_s is not None:
+            return max(0, self._head - self._position), time.monotonic() - self._lost_at_s
+        if not self._waiting:
+            return 0, 0.0
+        return len(self._waiting), (datetime.now(UTC) - self._waiting[0].stored_at).total_seconds()
+
+    def _lose_touch(self) -> None:
+        """From now on, until all is read again, the database is behind by what nobody knows."""
+        if self._lost_at_s is None:
+            self._lost_at_s = time.monotonic()
+
     async def _project(self) -> None:
         self._reset()
         epoch = await self._recognise()
-        self._position = await self._catch_up(epoch)
+        await self._catch_up(epoch)
         records = Follower(
             self._bus,
             stream=subjects.LOG_STREAM,
@@ -90,7 +111,6 @@ class Projector:
                 if self._renewed is not None:
                     return
                 await self._write(epoch)
-                self._measure_lag()
                 await asyncio.sleep(self._every_s)
 
     async def _recognise(self) -> str:
@@ -100,20 +120,22 @@ class Projector:
         """
         stored, position = await self._store.position()
         head = await self._log.head()  # asked second: nothing is projected that the log does not have
+        self._head = head.position
         if stored == head.epoch and head.position < position:
             log.warning("projection.log_went_back", position=head.position, seen=position)
             await self._log.rename(head.epoch)
             return (await self._log.head()).epoch
         return head.epoch
 
-    async def _catch_up(self, epoch: str) -> int:
-        """Read what the database has missed straight from the log; return the position reached."""
-        _, position = await self._store.position()
+    async def _catch_up(self, epoch: str) -> None:
+        """Read what the database has missed straight from the log."""
+        self._lose_touch()
+        _, self._position = await self._store.position()
         await self._store.project((), epoch=epoch)  # raises where the database follows another log
-        async for entries in self._log.replay(position):
-            await self._store.project(entries, epoch=epoch, after=position)
-            position = entries[-1].position
-        return position
+        async for entries in self._log.replay(self._position):
+            await self._store.project(entries, epoch=epoch, after=self._position)
+            self._position = entries[-1].position
+        self._lost_at_s = None
 
     async def _write(self, epoch: str) -> None:
         while self._waiting:
@@ -123,15 +145,10 @@ class Projector:
             del self._waiting[: len(batch)]
         if self._overflowed:
             self._overflowed = False
-            self._position = await self._catch_up(epoch)
+            await self._catch_up(epoch)
         beats, self._beats = self._beats, {}
         for held, at in beats.values():
             await self._store.touch(held, at)
-
-    def _measure_lag(self) -> None:
-        behind = len(self._waiting)
-        age_s = (datetime.now(UTC) - self._waiting[0].stored_at).total_seconds() if behind else 0.0
-        self._metrics.projection_lag(behind, age_s)
 
     def _hear(self, heard: Heard) -> None:
         if len(self._waiting) >= BACKLOG:

@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Hashable
 from datetime import UTC, datetime
 from functools import partial
-from typing import ClassVar, Final
+from typing import ClassVar
 
 import msgspec
 import structlog
@@ -30,6 +30,7 @@ from lastword.actors.queues import job_queue
 from lastword.actors.receptionist import Receptionist
 from lastword.actors.registrar import Registrar
 from lastword.actors.settings import SupervisorSettings
+from lastword.actors.surveyor import Surveyor
 from lastword.bus import (
     Bus,
     JetStreamMailbox,
@@ -49,13 +50,12 @@ from lastword.contracts.moves import IllegalMove, Refusal
 from lastword.contracts.records import Record
 from lastword.contracts.statuses import Status
 from lastword.storage import Database
+from lastword.telemetry import traces
 from lastword.telemetry.metrics import Metrics
 
 __all__ = ["Dispatcher", "ReportReader", "Supervisor"]
 
 log = structlog.get_logger(__name__)
-
-QUEUES_EVERY_S: Final = 5.0
 
 
 class ReportReader(Actor[Report]):
@@ -79,10 +79,14 @@ class ReportReader(Actor[Report]):
         if subjects.last_token(letter.subject) != report.id:
             self._metrics.refused(Refusal.UNKNOWN)
             raise Refused(f"it speaks of {report.id}")
+        cause = report.event.__struct_config__.tag
         try:
-            if isinstance(report.event, Lost | QueueTimedOut):
-                await self._let_elders_go_first(letter)
-            await self._accept(report)
+            with traces.span(
+                f"report {cause}", "consumer", carrier=letter.headers, lastword__workflow=report.id
+            ):
+                if isinstance(report.event, Lost | QueueTimedOut):
+                    await self._let_elders_go_first(letter)
+                await self._accept(report)
         except Unavailable as error:
             raise Postponed(str(error), 0.5) from error
         except TooLarge as error:  # even without its bulk; it would come again for ever
@@ -166,9 +170,10 @@ class Dispatcher(Actor[Record]):
             return
         job = Job(id=record.id, definition=record.definition, position=letter.position)
         try:
-            await self._post.store(
-                subjects.job(record.definition), msgspec.json.encode(job), message_id=f"job-{record.id}"
-            )
+            with traces.span("dispatch", "producer", carrier=letter.headers, lastword__workflow=record.id):
+                await self._post.store(
+                    subjects.job(record.definition), msgspec.json.encode(job), message_id=f"job-{record.id}"
+                )
         except Unavailable as error:
             raise Postponed(str(error), 0.5) from error
 
@@ -199,6 +204,7 @@ class Supervisor:
         self._projector = Projector(
             bus, self._status_log, database, metrics, every_s=settings.project_every_s
         )
+        self._surveyor = Surveyor(bus, self._catalogue, metrics)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -213,7 +219,7 @@ class Supervisor:
             tasks.create_task(keep("commands", self._answer_commands), name="commands")
             tasks.create_task(keep("streams", self._restore_streams), name="streams")
             tasks.create_task(keep("queues", self._make_queues), name="queues")
-            tasks.create_task(keep("queue lengths", self._measure_queues), name="queue lengths")
+            tasks.create_task(keep("survey", self._surveyor.run), name="survey")
 
     async def _restore_streams(self) -> None:
         """After each reconnect, make again what a restarted server has lost: streams kept in memory."""
@@ -244,17 +250,6 @@ class Supervisor:
                 await changed.wait()
         finally:
             self._bus.on_reconnect.remove(begin_anew)
-
-    async def _measure_queues(self) -> None:
-        """Count the jobs that wait, by definition, as often as metrics are told."""
-        while True:
-            request = {"subjects_filter": subjects.job()}
-            info = await self._bus.ask_api(f"STREAM.INFO.{subjects.JOB_STREAM}", request)
-            found: dict[str, int] = info.get("state", {}).get("subjects") or {}
-            waiting = {subjects.last_token(name): jobs for name, jobs in found.items()}
-            for definition in {*self._catalogue.names, *waiting}:
-                self._metrics.queued(definition, waiting.get(definition, 0))
-            await asyncio.sleep(QUEUES_EVERY_S)
 
     async def _read_reports(self, partition: int) -> None:
         consumer = PullConsumer(

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from lastword.actors.chronicler import Chronicler
@@ -23,6 +24,7 @@ from lastword.contracts.events import Cancelled, Error, Failed, Succeeded
 from lastword.contracts.messages import Held, Report
 from lastword.contracts.records import Entry
 from lastword.contracts.statuses import ErrorCode, Status
+from lastword.telemetry import traces
 from lastword.telemetry.metrics import Metrics
 
 __all__ = ["Tenure", "WhyEnded"]
@@ -135,8 +137,16 @@ class Tenure:
     async def _work_through(self) -> Report:
         if self._is_asked_to_end():
             return self._report(self._judge(_never_began()))
+        with traces.span("process", lastword__workflow=self.held.id) as step:
+            return await self._run_process(step)
+
+    async def _run_process(self, step: traces.Span) -> Report:
+        """Start the process, and see it end; it can go on with the trace by its `TRACEPARENT`."""
+        carrier = {name.upper(): value for name, value in traces.carrier().items()}
         try:
-            child = await self._pool.spawn(self._work)
+            child = await self._pool.spawn(
+                msgspec.structs.replace(self._work, environment={**self._work.environment, **carrier})
+            )
         except SpawnFailed as error:
             if self._is_asked_to_end():  # and so it has
                 return self._report(self._judge(_never_began()))
@@ -162,6 +172,7 @@ class Tenure:
             if alarm is not None:
                 alarm.cancel()
         self._ended_at_s = ended.ended_at_s
+        step.tell(process__pid=child.pid, lastword__ended=ended.signal or f"exit code {ended.exit_code}")
         log.info(
             "workflow.process_ended",
             workflow=self.held.id,

@@ -4,6 +4,7 @@ Pure: it is told what was heard and what time it is (monotonic seconds of this p
 suspect.  No clock of another host is ever compared with ours; how old something is, the server says.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
@@ -107,6 +108,34 @@ class Watchlist:
         limit_s = now_s - 3 * self._interval_s
         silent = {name for name, seen in self._executors.items() if seen.last_beat_s < limit_s}
         return sum(entry.record.executor in silent for entry in self._entries.values())
+
+    def stuck(self, now_s: float, limit_s: float) -> int:
+        """Return for how many held workflows nobody has vouched for `limit_s`, our own deafness left out."""
+        since_s = now_s - limit_s
+        silent = {
+            name for name, seen in self._executors.items() if max(seen.last_beat_s, self._cut_at_s) < since_s
+        }
+        forgotten = {
+            held.id
+            for seen in self._executors.values()
+            for held, beats in seen.unlisted.items()
+            if beats * self._interval_s > limit_s
+        }
+        return sum(
+            entry.record.executor in silent or entry.record.id in forgotten
+            for entry in self._entries.values()
+        )
+
+    def serving(self, now_s: float) -> dict[str, int]:
+        """Return how many executors that beat take work, by definition."""
+        limit_s = now_s - 3 * self._interval_s
+        return Counter(
+            definition
+            for seen in self._executors.values()
+            if seen.pulse is not None and seen.pulse.state == "serving"
+            if seen.last_beat_s >= limit_s and not seen.expired
+            for definition in set(seen.pulse.definitions)
+        )
 
     def last_beat_s(self, executor: str) -> float | None:
         """Return when an executor was last heard, on this process's monotonic clock."""

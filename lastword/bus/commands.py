@@ -23,6 +23,7 @@ from lastword.bus.exceptions import BusError, Unavailable
 from lastword.contracts import subjects
 from lastword.contracts.messages import Cancel, Claim, Problem, Reconcile, Reply, Start
 from lastword.contracts.permissions import is_inbox
+from lastword.telemetry import traces
 
 __all__ = ["CommandClient", "Handler", "serve_commands"]
 
@@ -66,7 +67,8 @@ class CommandClient:
 
     async def _ask(self, verb: str, command: Struct, timeout_s: float) -> Reply:
         subject = subjects.command(verb)
-        answer = await self._bus.request(subject, msgspec.json.encode(command), timeout_s=timeout_s)
+        with traces.span(f"ask {verb}", "client"):
+            answer = await self._bus.request(subject, msgspec.json.encode(command), timeout_s=timeout_s)
         try:
             return decode(self._replies, answer)
         except msgspec.DecodeError as error:
@@ -111,6 +113,10 @@ def _endpoint(
     decoder = msgspec.json.Decoder(VERBS[verb])
 
     async def answer(request: Request) -> None:
+        with traces.span(f"command {verb}", "server", carrier=request.headers or {}):
+            await decide(request)
+
+    async def decide(request: Request) -> None:
         try:
             command = decode(decoder, request.data)
         except msgspec.DecodeError as error:

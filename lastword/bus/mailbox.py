@@ -9,7 +9,7 @@ saying every `HOLD_S` that work on it goes on.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -47,6 +47,11 @@ class Letter(Protocol[M_co]):
         """Where it was put."""
         ...
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What came with it: the trace that it belongs to."""
+        ...
+
     async def ack(self) -> None:
         """Say that it is done."""
 
@@ -72,6 +77,7 @@ class _JetStreamLetter(Generic[M]):
         self.message = message
         self.position = delivered.position
         self.subject = delivered.subject
+        self.headers: Mapping[str, str] = delivered.message.headers or {}
         self._delivered = delivered
         self._held = held
         self._saying: asyncio.Task[None] | None = None

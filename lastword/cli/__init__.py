@@ -38,6 +38,7 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "definitions": Lazy("lastword.cli.browse", "definitions", "List what can be started."),
     "executors": Lazy("lastword.cli.browse", "executors", "List who runs workflows."),
     "doctor": Lazy("lastword.cli.doctor", "doctor", "Look whether all is well, and say what to do."),
+    "canary": Lazy("lastword.cli.canary", "canary", "Check from outside that clients are told the truth."),
     "db": Lazy("lastword.cli.db", "db", "Upgrade, downgrade or rebuild the database."),
     "auth": Lazy("lastword.cli.auth", "auth", "Make and revoke tokens, and users of NATS."),
     "version": Lazy("lastword.cli.version", "version", "Show the version."),

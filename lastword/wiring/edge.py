@@ -4,7 +4,7 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 
 import msgspec
 import structlog
@@ -24,6 +24,7 @@ from lastword.bus import (
 )
 from lastword.contracts import subjects
 from lastword.contracts.messages import Definition, Logged, ProgressMade, Pulse
+from lastword.contracts.permissions import User
 from lastword.contracts.records import Entry
 from lastword.contracts.views import ClientConfig
 from lastword.http.access import Access
@@ -34,6 +35,7 @@ from lastword.http.server import serve_edge
 from lastword.http.watch import TokenWatch
 from lastword.settings import Settings
 from lastword.storage import TokenStore, WorkflowStore, open_database
+from lastword.telemetry import traces
 from lastword.telemetry.metrics import Metrics
 from lastword.wiring.adoption import adopt_live
 from lastword.wiring.metrics import Neighbours, telling_metrics
@@ -119,8 +121,11 @@ class EdgeFeeds:
 
     def _hear_record(self, heard: Heard) -> None:
         entry = Entry(position=heard.position, stored_at=heard.stored_at, record=decode_record(heard.data))
-        self._hub.accept(entry, heard.data)
-        if entry.record.status.is_terminal:  # the hub hands it on before this loop turns
+        if not entry.record.status.is_terminal:
+            self._hub.accept(entry, heard.data)
+        else:  # the hub hands it on before this loop turns
+            with _told(entry, heard):
+                self._hub.accept(entry, heard.data)
             lag_s = time.time() - heard.stored_at.timestamp()
             self._metrics.truth_lag("told", lag_s)
             self._hub.trail.told(lag_s)
@@ -144,6 +149,15 @@ class EdgeFeeds:
     def _hear_lines(self, heard: Heard) -> None:
         if heard.data:
             self._hub.logged(heard.position, self._lines.decode(heard.data))
+
+
+def _told(entry: Entry, heard: Heard) -> AbstractContextManager[traces.Span]:
+    """Return the last step of a workflow's trace: its end is known to this edge."""
+    if not traces.is_on():
+        return traces.OFF
+    return traces.span(
+        f"told {entry.record.status}", "consumer", carrier=heard.headers, lastword__workflow=entry.record.id
+    )
 
 
 async def run_fed_edge(
@@ -171,7 +185,9 @@ async def run_fed_edge(
         own = CollectorRegistry()  # told like any other process's, and so shown under its name
         await stack.enter_async_context(telling_metrics(bus, own))
         status_log = StatusLog(bus)
-        await EdgeFeeds(status_log, hub, catalogue, Metrics(own)).open(bus, stack)
+        metrics = Metrics(own)
+        metrics.process(User.EDGE.value, __version__)
+        await EdgeFeeds(status_log, hub, catalogue, metrics).open(bus, stack)
         await adopt_live(hub, store, status_log)
         access = Access(settings.http)
         await stack.enter_async_context(_watching_tokens(access, TokenStore(database), stop))

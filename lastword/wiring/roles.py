@@ -15,6 +15,7 @@ import msgspec
 import structlog
 from prometheus_client import CollectorRegistry
 
+from lastword import __version__
 from lastword.bus import Bus, BusSettings, StatusLog, ensure_streams, open_bus, read_embedded
 from lastword.contracts.ids import new_workflow_id
 from lastword.contracts.permissions import User, inbox
@@ -210,7 +211,9 @@ async def _join(user: User, settings: Settings, name: str, stack: AsyncExitStack
     bus = await stack.enter_async_context(open_bus_as(user, settings, name))
     registry = CollectorRegistry()
     await stack.enter_async_context(telling_metrics(bus, registry))
-    return bus, Metrics(registry)
+    metrics = Metrics(registry)
+    metrics.process(user.value, __version__)
+    return bus, metrics
 
 
 def _system_settings(settings: Settings) -> BusSettings | None:
