@@ -129,7 +129,9 @@ class EdgeFeeds:
         if heard.is_marker or not heard.data:
             self._hub.pulse_expired(subjects.last_token(heard.subject))
         else:
-            self._hub.pulse(self._pulses.decode(heard.data))
+            # The server's time, as in the database: executors' clocks may differ, and two times of one beat
+            # would make a list and a stream disagree about which of them is later.
+            self._hub.pulse(msgspec.structs.replace(self._pulses.decode(heard.data), at=heard.stored_at))
 
     def _hear_progress(self, heard: Heard) -> None:
         if heard.data:

@@ -94,10 +94,10 @@ class Play:
         )
         await self._stage.bus.store(subjects.progress(self.id), msgspec.json.encode(made))
 
-    async def beat(self) -> None:
-        """Let the executor vouch for it."""
+    async def beat(self, at: datetime | None = None) -> None:
+        """Let the executor vouch for it; `at` is what its clock says."""
         held = (Held(id=self.id, lease=self.lease),)
-        pulse = Pulse(executor=self._executor, at=datetime.now(UTC), leases=held, slots=8)
+        pulse = Pulse(executor=self._executor, at=at or datetime.now(UTC), leases=held, slots=8)
         await self._stage.bus.store(subjects.pulse(self._executor), msgspec.json.encode(pulse))
 
     async def expire(self) -> None:
