@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from lastword.contracts.events import Instant
 from lastword.contracts.messages import FieldError
-from lastword.contracts.statuses import Status
+from lastword.contracts.statuses import ErrorCode, Status
 from lastword.http.filters import Filter
 from lastword.http.problems import refuse
 from lastword.storage import Sort, WorkflowQuery
@@ -96,6 +96,10 @@ class ListQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     definition: Annotated[
         tuple[Named, ...], Meta(description="Only these definitions; repeated, or separated by commas.")
     ] = ()
+    error: Annotated[
+        tuple[ErrorCode, ...],
+        Meta(description="Only those that failed for these reasons; repeated, or separated by commas."),
+    ] = ()
     q: Annotated[
         Named | None, Meta(description="Part of the id, title, definition, executor or error, in any case.")
     ] = None
@@ -121,6 +125,7 @@ class ListQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return WorkflowQuery(
             status=frozenset(self.status),
             definition=frozenset(self.definition),
+            error=frozenset(self.error),
             q=self.q,
             since=self.since,
             until=self.until,
