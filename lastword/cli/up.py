@@ -21,6 +21,7 @@ __all__ = ["up"]
 
 DEMO = "research-brief"
 DEMO_INPUTS = {"topic": "tidal power"}
+DEMO_TITLE = "A brief on tidal power"
 
 
 @click.command(short_help="Run everything in this terminal.")
@@ -130,7 +131,7 @@ class Greeting:
         found = httpx.get(f"{url}/workflows", params={"limit": 1}, headers=headers, timeout=2.0)
         if found.status_code == 401 or (found.status_code == 200 and found.json()["items"]):
             return True  # it takes a token that we do not have, or there is something to see already
-        body = {"definition": DEMO, "inputs": DEMO_INPUTS}
+        body = {"definition": DEMO, "title": DEMO_TITLE, "inputs": DEMO_INPUTS}
         answer = httpx.post(f"{url}/workflows", json=body, headers=headers, timeout=5.0)
         return answer.status_code == 201
 

@@ -159,7 +159,9 @@ export class NowCard {
     if (workflow.status === 'success') {
       // A function may end without having counted its last step; what it said stands.
       return done >= total
-        ? `All ${total} tasks done`
+        ? total === 1
+          ? 'Its one task is done'
+          : `All ${total} tasks done`
         : `Done; it had reported ${done} of ${total}`;
     }
     if (workflow.isTerminal) {

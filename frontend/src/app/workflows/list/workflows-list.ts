@@ -24,6 +24,7 @@ import {
 import { toSignal } from '@angular/core/rxjs-interop';
 import { Router } from '@angular/router';
 import { map } from 'rxjs';
+import { Api } from '../../api/api';
 import { sentence } from '../../api/api-error';
 import { STATUSES, TERMINAL, type Workflow } from '../../api/contracts';
 import { PageLink } from '../../live/page-link';
@@ -76,6 +77,8 @@ export class WorkflowsList {
   /** The address bar: every filter is a link that can be sent. */
   readonly status = input<string>();
   readonly definition = input<string>();
+  /** Codes of errors. */
+  readonly error = input<string>();
   readonly q = input<string>();
   readonly since = input<string>();
   readonly sort = input<string>();
@@ -85,6 +88,7 @@ export class WorkflowsList {
   protected readonly tally = inject(Tally);
   protected readonly page = inject(PageLink);
   protected readonly views = inject(SavedViews);
+  private readonly api = inject(Api);
   private readonly commands = inject(Commands);
   private readonly router = inject(Router);
   private readonly announcer = inject(LiveAnnouncer);
@@ -110,6 +114,7 @@ export class WorkflowsList {
       fromAddress({
         status: this.status(),
         definition: this.definition(),
+        error: this.error(),
         q: this.q(),
         since: this.since(),
         sort: this.sort(),
@@ -121,6 +126,12 @@ export class WorkflowsList {
   protected readonly span = computed(
     () => SPANS.find((span) => span.since === this.filter().since)?.label ?? '',
   );
+  /** What can be filtered by; asked for when the menu is first opened. */
+  private readonly announced = signal<readonly string[]>([]);
+  protected readonly definitions = computed(() => {
+    const chosen = this.filter().definition;
+    return [...new Set([...this.announced(), ...(chosen ? [chosen] : [])])].sort();
+  });
   protected readonly typed = linkedSignal(() => this.filter().text);
   protected readonly selection = linkedSignal(() => {
     void this.filter();
@@ -180,6 +191,7 @@ export class WorkflowsList {
       .join(' or ');
     const where = filter.definition ? ` of ${filter.definition}` : '';
     const when = filter.since === 'all' ? '' : ` in the ${this.span().toLowerCase()}`;
+    const why = filter.errors.length > 0 ? ` for ${filter.errors.join(' or ')}` : '';
     const text = filter.text ? ` with “${filter.text}”` : '';
     const overlay =
       filter.overlay === 'doubt'
@@ -187,7 +199,7 @@ export class WorkflowsList {
         : filter.overlay === 'waiting'
           ? ' waiting for a person'
           : '';
-    return `No ${what ? what + ' ' : ''}workflows${overlay}${where}${text}${when}`;
+    return `No ${what ? what + ' ' : ''}workflows${overlay}${where}${why}${text}${when}`;
   });
 
   protected readonly rowOf = (id: string) => this.feed.row(id);
@@ -246,12 +258,12 @@ export class WorkflowsList {
         : statuses.includes(status)
           ? statuses.filter((one) => one !== status)
           : [...statuses, status];
-    this.go({ ...this.filter(), statuses: next, overlay: null });
+    this.go({ ...this.filter(), statuses: next, errors: [], overlay: null });
   }
 
   protected toggleOverlay(overlay: 'doubt' | 'waiting'): void {
     const same = this.filter().overlay === overlay;
-    this.go({ ...this.filter(), statuses: [], overlay: same ? null : overlay });
+    this.go({ ...this.filter(), statuses: [], errors: [], overlay: same ? null : overlay });
   }
 
   protected setSince(since: ListFilter['since']): void {
@@ -260,6 +272,20 @@ export class WorkflowsList {
 
   protected setDefinition(definition: string | null): void {
     this.go({ ...this.filter(), definition });
+  }
+
+  protected setErrors(errors: readonly string[]): void {
+    this.go({ ...this.filter(), errors });
+  }
+
+  protected async loadDefinitions(): Promise<void> {
+    if (this.announced().length > 0) return;
+    try {
+      const { items } = await this.api.definitions();
+      this.announced.set(items.map((one) => one.name));
+    } catch {
+      // The menu has what the filter names; opening it again asks again.
+    }
   }
 
   protected setText(text: string): void {
@@ -278,6 +304,12 @@ export class WorkflowsList {
     const now = this.filter().sort;
     return now === key ? 'ascending' : now === `-${key}` ? 'descending' : null;
   }
+
+  /** By what the rows are in order, where no column says so. */
+  protected readonly orderWords = computed(() => {
+    const { sort } = this.filter();
+    return sort === null ? ', newest first' : sort === '-finished_at' ? ', last ended first' : '';
+  });
 
   protected arrow(key: string): string {
     const sorted = this.sorted(key);
@@ -312,8 +344,8 @@ export class WorkflowsList {
   }
 
   protected async bulk(act: Act): Promise<void> {
-    await this.perform(act, this.chosen());
-    if (act !== 'reconcile') this.selection.set(NOTHING);
+    const answers = await this.perform(act, this.chosen());
+    if (act !== 'reconcile' && answers > 0) this.selection.set(NOTHING);
   }
 
   protected async one(id: string, act: Act): Promise<void> {
@@ -335,8 +367,11 @@ export class WorkflowsList {
     this.active.set(index);
   }
 
-  private async perform(act: Act, workflows: readonly Workflow[]): Promise<void> {
-    for (const answer of await this.commands[act](workflows)) this.feed.accept(answer);
+  /** Returns how many were answered: none where a person thought better of it. */
+  private async perform(act: Act, workflows: readonly Workflow[]): Promise<number> {
+    const answers = await this.commands[act](workflows);
+    for (const answer of answers) this.feed.accept(answer);
+    return answers.length;
   }
 
   private go(filter: ListFilter): void {
