@@ -47,6 +47,7 @@ import {
   toAddress,
   type ListFilter,
 } from './list-query';
+import { emptyWords, orderWords } from './list-words';
 import { BUILT_IN, SavedViews, type SavedView } from './saved-views';
 import { NOTHING, choose, within } from './selection';
 import { WorkflowRow } from './workflow-row';
@@ -184,23 +185,8 @@ export class WorkflowsList {
   protected readonly currentView = computed(() =>
     [...BUILT_IN, ...this.views.own()].find((view) => sameFilter(view.filter, this.filter())),
   );
-  protected readonly emptyWords = computed(() => {
-    const filter = this.filter();
-    const what = filter.statuses
-      .map((status) => statusSign(status).label.toLowerCase())
-      .join(' or ');
-    const where = filter.definition ? ` of ${filter.definition}` : '';
-    const when = filter.since === 'all' ? '' : ` in the ${this.span().toLowerCase()}`;
-    const why = filter.errors.length > 0 ? ` for ${filter.errors.join(' or ')}` : '';
-    const text = filter.text ? ` with “${filter.text}”` : '';
-    const overlay =
-      filter.overlay === 'doubt'
-        ? ' in doubt'
-        : filter.overlay === 'waiting'
-          ? ' waiting for a person'
-          : '';
-    return `No ${what ? what + ' ' : ''}workflows${overlay}${where}${why}${text}${when}`;
-  });
+  protected readonly emptyWords = computed(() => emptyWords(this.filter()));
+  protected readonly orderWords = computed(() => orderWords(this.filter().sort));
 
   protected readonly rowOf = (id: string) => this.feed.row(id);
   protected readonly trackId = (_: number, id: string) => id;
@@ -304,12 +290,6 @@ export class WorkflowsList {
     const now = this.filter().sort;
     return now === key ? 'ascending' : now === `-${key}` ? 'descending' : null;
   }
-
-  /** By what the rows are in order, where no column says so. */
-  protected readonly orderWords = computed(() => {
-    const { sort } = this.filter();
-    return sort === null ? ', newest first' : sort === '-finished_at' ? ', last ended first' : '';
-  });
 
   protected arrow(key: string): string {
     const sorted = this.sorted(key);
