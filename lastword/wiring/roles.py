@@ -20,6 +20,7 @@ from lastword.contracts.ids import new_workflow_id
 from lastword.contracts.permissions import User, inbox
 from lastword.settings import Settings
 from lastword.telemetry.metrics import Metrics
+from lastword.wiring.health import showing_health
 from lastword.wiring.metrics import telling_metrics
 
 __all__ = [
@@ -123,6 +124,7 @@ async def run_supervisor(settings: Settings, stop: asyncio.Event) -> None:
             name=bus.name,
             max_inputs_bytes=settings.http.max_inputs_bytes,
         )
+        await stack.enter_async_context(showing_health("supervisor", settings.data, lambda: bus.is_connected))
         await _until(stop, bus, supervisor.run)
 
 
@@ -145,6 +147,7 @@ async def run_auditor(settings: Settings, stop: asyncio.Event) -> None:
             interval_s=settings.executor.heartbeat_interval_s,
             system=system,
         )
+        await stack.enter_async_context(showing_health("auditor", settings.data, lambda: bus.is_connected))
         await _until(stop, bus, auditor.run)
 
 
@@ -172,6 +175,7 @@ async def run_executor(settings: Settings, stop: asyncio.Event, *, offline: bool
             fallback_environment=fallback,
             fallback_unless=unless,
         )
+        await stack.enter_async_context(showing_health("executor", settings.data, lambda: bus.is_connected))
         running = asyncio.create_task(executor.run(), name="executor")
         asked = asyncio.create_task(stop.wait(), name="stop")
         await asyncio.wait({running, asked}, return_when=asyncio.FIRST_COMPLETED)
