@@ -33,16 +33,19 @@ class _Sign(Struct, frozen=True, kw_only=True):
 
     pid: int
     at_s: float
-    is_connected: bool
-    """To NATS."""
+    problem: str | None = None
+    """What keeps it from working; None where it works."""
 
 
 @asynccontextmanager
 async def showing_health(
-    role: str, data: Path, is_connected: Callable[[], bool]
+    role: str, data: Path, problem: Callable[[], str | None]
 ) -> AsyncGenerator[None, None]:
-    """Write signs of life into the data folder until the block is left."""
-    showing = asyncio.create_task(_show(_path(data, role), is_connected), name="health")
+    """Write signs of life into the data folder until the block is left.
+
+    `problem` tells what keeps the role from working, such as "cannot reach NATS"; None where it works.
+    """
+    showing = asyncio.create_task(_show(_path(data, role), problem), name="health")
     try:
         yield
     finally:
@@ -64,7 +67,7 @@ def look_at(role: str, data: Path, *, now_s: float | None = None) -> str | None:
     age_s = (now_s if now_s is not None else time.monotonic()) - sign.at_s
     if not 0 <= age_s < TOO_OLD_S:  # negative: from before the host was started
         return f"the {role} (process {sign.pid}) has given no sign of life for {abs(age_s):.0f} s"
-    return None if sign.is_connected else f"the {role} (process {sign.pid}) cannot reach NATS"
+    return f"the {role} (process {sign.pid}) {sign.problem}" if sign.problem else None
 
 
 def ask_edge(settings: HttpSettings) -> str | None:
@@ -76,7 +79,9 @@ def ask_edge(settings: HttpSettings) -> str | None:
         answer = connection.getresponse()
         body = answer.read()
     except (OSError, http.client.HTTPException) as error:
-        return f"the edge does not answer on {host} port {settings.port}: {error or type(error).__name__}"
+        return (
+            f"the edge does not answer on {host} port {settings.port}: {str(error) or type(error).__name__}"
+        )
     finally:
         connection.close()
     if answer.status == 200:
@@ -91,12 +96,12 @@ def _path(data: Path, role: str) -> Path:
     return data / "health" / f"{role}.json"
 
 
-async def _show(path: Path, is_connected: Callable[[], bool]) -> None:
+async def _show(path: Path, problem: Callable[[], str | None]) -> None:
     import structlog  # who only looks has no use for it, and looks often
 
     complained = False
     while True:
-        sign = _Sign(pid=os.getpid(), at_s=time.monotonic(), is_connected=is_connected())
+        sign = _Sign(pid=os.getpid(), at_s=time.monotonic(), problem=problem())
         try:
             await asyncio.to_thread(_write, path, msgspec.json.encode(sign))
         except OSError as error:
