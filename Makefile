@@ -49,6 +49,15 @@ ADDRESS ?= 127.0.0.1:8000
 docs-serve: $(DOCS_READY) $(NODE_READY) ## Serve the documentation here, anew whenever a page changes: ADDRESS=127.0.0.1:8000
 	$(BIN)/python -m tools.site serve --address $(ADDRESS)
 
+TLS ?=
+.PHONY: topology
+topology: $(READY) $(UI) ## Start what compose.yaml describes, without Docker, until Ctrl-C: TLS=1 for compose.tls.yaml
+	$(BIN)/python -m tests.topology $(if $(TLS),--tls)
+
+.PHONY: secrets
+secrets: $(READY) ## Write the secrets that compose.yaml mounts into deploy/secrets
+	$(BIN)/lastword auth compose deploy/secrets
+
 ##@ Check
 
 .PHONY: test
@@ -128,6 +137,10 @@ BACKEND ?= cluster
 .PHONY: chaos
 chaos: $(READY) ## Strike a whole lastword, and judge what witnesses saw: SEED=1 MINUTES=5 BACKEND=cluster or single
 	$(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES) --backend $(BACKEND)
+
+.PHONY: topology-test
+topology-test: $(READY) $(UI) ## Kill and replace all of the topology, with TLS, with crews, again and again (about 10 min)
+	$(BIN)/python -m pytest --timeout 1200 tests/topology
 
 .PHONY: audit
 audit: $(READY) ## Audit the dependencies: pins, licences, and known vulnerabilities where one can ask

@@ -13,6 +13,7 @@ from typing import Any, Final
 from tests.integration.postgres import _account, _find_programs
 from tests.topology.compose import ROOT
 from tests.topology.layout import Room
+from tests.topology.slim import slim_python
 
 __all__ = ["STAND_INS", "NotHere", "debian", "image_of", "image_variables", "prepare", "program"]
 
@@ -50,8 +51,9 @@ def image_of(room: Room) -> str:
     return room.service.image.rpartition(":")[0]
 
 
-def _lastword(_room: Room, arguments: list[str]) -> list[str]:
-    return [sys.executable, "-m", "lastword", *arguments]
+def _lastword(room: Room, arguments: list[str]) -> list[str]:
+    whole = image_of(room) == "lastword-executor"
+    return [sys.executable if whole else slim_python(), "-m", "lastword", *arguments]
 
 
 def _nats(_room: Room, arguments: list[str]) -> list[str]:

@@ -13,7 +13,8 @@ from lastword.bus import BusSettings
 from lastword.contracts.permissions import User
 from lastword.wiring.deployment import write_secrets
 from tests.topology import programs
-from tests.topology.compose import PLAIN, Compose, Service, read_compose
+from tests.topology.certificates import make_certificates
+from tests.topology.compose import PLAIN, Compose, File, Service, read_compose
 from tests.topology.container import Container
 from tests.topology.layout import Block, Room, take_block
 
@@ -107,13 +108,16 @@ async def open_topology(
 ) -> AsyncGenerator[Topology, None]:
     """Run everything, `without` some services, until the block is left.
 
-    `environ` holds the variables that the files ask for, such as LASTWORD_WORK.  What it holds lies in a temporary folder, which other users may pass through, as PostgreSQL's must.
+    `environ` holds the variables that the files ask for, such as LASTWORD_WORK.  What it all keeps lies in a
+    temporary folder, which other users may pass through, as PostgreSQL's must.
     """
     with _open_folder() as folder:
-        compose = _with_secrets(read_compose(files, environ), folder / "secrets")
+        block = take_block()
+        compose = read_compose(files, environ)
         services = {name: one for name, one in compose.services.items() if name not in without}
-        compose = msgspec.structs.replace(compose, services=services)
-        topology = Topology(compose, take_block(), folder)
+        secrets = _make_secrets(compose, folder / "secrets", block)
+        compose = msgspec.structs.replace(compose, services=services, secrets=secrets)
+        topology = Topology(compose, block, folder)
         try:
             await topology.start()
             yield topology
@@ -129,14 +133,13 @@ def _open_folder() -> Generator[Path]:
         yield folder
 
 
-def _with_secrets(compose: Compose, folder: Path) -> Compose:
-    """Make secrets of the topology's own."""
+def _make_secrets(compose: Compose, folder: Path, block: Block) -> dict[str, File]:
+    """Make secrets of the topology's own; return where they are."""
     write_secrets(folder)
-    secrets = {
-        name: msgspec.structs.replace(secret, file=str(folder / name))
-        for name, secret in compose.secrets.items()
-    }
-    return msgspec.structs.replace(compose, secrets=secrets)
+    if "ca.pem" in compose.secrets:
+        nodes = [name for name in compose.services if name.startswith("nats-")]
+        make_certificates(folder, *(block.address(name) for name in ("proxy", *nodes)))
+    return {name: File(str(folder / name)) for name in compose.secrets}
 
 
 def _instances(name: str, service: Service) -> list[str]:

@@ -14,6 +14,7 @@ from lastword.settings import Settings, read_settings
 from lastword.wiring.deployment import write_secrets
 from lastword.wiring.stack import WIND_UP_S
 from tests.topology.compose import PLAIN, ROOT, WITH_TLS, Compose, Service, read_compose
+from tests.topology.slim import slim_python
 from tools.locks import python_packages
 
 DOCKERFILE: Final = ROOT / "Dockerfile"
@@ -160,6 +161,17 @@ def test_the_dockerfile_is_clean_and_has_what_compose_builds(compose: Compose) -
     for target in targets:  # both are made from the stage that says so
         assert f"FROM base AS {target}" in text
     assert text.index("FROM ${PYTHON} AS base") < text.index("USER 10001") < text.index("FROM base AS")
+
+
+def test_what_the_slim_image_runs_needs_no_crewai() -> None:
+    """All that its roles are made of can be loaded with what its lock file installs, which is no crew."""
+    modules = ("actors.supervisor", "actors.auditor", "wiring.edge", "wiring.roles", "cli.db", "cli.auth")
+    probe = "".join(f"import lastword.{module}\n" for module in modules)
+    probe += (
+        "from importlib.util import find_spec\nprint(find_spec('crewai'), find_spec('asyncpg') is not None)"
+    )
+    done = subprocess.run([slim_python(), "-c", probe], capture_output=True, text=True, check=True)
+    assert "None True\n" == done.stdout
 
 
 def test_no_secret_goes_into_an_image() -> None:
