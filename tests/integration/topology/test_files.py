@@ -12,13 +12,14 @@ import pytest
 from lastword.contracts.permissions import User
 from lastword.settings import Settings, read_settings
 from lastword.wiring.deployment import write_secrets
+from lastword.wiring.roles import ROLES
 from lastword.wiring.stack import WIND_UP_S
 from tests.topology.compose import PLAIN, ROOT, WITH_TLS, Compose, Service, read_compose
 from tests.topology.slim import slim_python
 from tools.locks import python_packages
 
 DOCKERFILE: Final = ROOT / "Dockerfile"
-PEOPLES: Final = {"viewer.nk", "operator.nk"}
+PEOPLES: Final = {f"{user}.nk" for user in User if user not in {*ROLES, User.SYSTEM}}
 """Secrets that no container has: a person takes them along."""
 ONE_SHOT: Final = {"migrate", "secrets"}
 
