@@ -29,7 +29,7 @@ from lastword.storage.settings import StorageSettings
 __all__ = ["BadSetting", "LlmSettings", "LogSettings", "Settings", "read_settings"]
 
 PREFIX = "LASTWORD_"
-OWN_VARIABLES = frozenset({"LASTWORD_URL", "LASTWORD_TOKEN", "LASTWORD_CONFIG"})
+OWN_VARIABLES = frozenset({"LASTWORD_URL", "LASTWORD_TOKEN", "LASTWORD_TOKEN_FILE", "LASTWORD_CONFIG"})
 """Variables of the command line, not of the settings."""
 FROM_FILE = "_FILE"
 """What follows the name of a variable that gives the path of a file with the value."""

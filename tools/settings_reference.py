@@ -40,8 +40,8 @@ is `port` of `[http]`. With `_FILE` behind its name a variable gives the path of
 so that a secret need not stand in the environment: `LASTWORD_HTTP__TOKEN_FILE=/run/secrets/token`. An unknown
 name or a bad value stops the start and names the culprit.
 
-The command line also reads `LASTWORD_URL` (where the edge is) and `LASTWORD_TOKEN`. What can be run is
-declared in `[workflows.<name>]`: see [Defining workflows](../how-to/define-workflows.md).
+The command line also reads `LASTWORD_URL` (where the edge is), and `LASTWORD_TOKEN` or `LASTWORD_TOKEN_FILE`.
+What can be run is declared in `[workflows.<name>]`: see [Defining workflows](../how-to/define-workflows.md).
 """
 
 

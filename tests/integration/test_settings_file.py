@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from lastword.cli.edge import find_edge
+from lastword.cli.errors import BadUsage
 from lastword.settings import BadSetting, read_settings
 
 GOOD = """
@@ -143,3 +145,15 @@ def test_a_file_with_a_value_is_blamed_for_it(tmp_path: Path) -> None:
     assert "LASTWORD_HTTP__PORT_FILE" == both.source
     assert "LASTWORD_HTTP__PORT is set as well" in both.problem
     assert "did you mean" in blame(settings, HTTP__PROT_FILE=str(secret)).problem
+
+
+def test_the_token_of_the_command_line_may_lie_in_a_file(tmp_path: Path) -> None:
+    """As a container's secrets do; one that cannot be read is named."""
+    path = tmp_path / "token"
+    environ = {"LASTWORD_TOKEN_FILE": str(path)}
+    with pytest.raises(BadUsage, match="LASTWORD_TOKEN_FILE"):
+        find_edge(None, environ, tmp_path)
+    path.write_text("of-the-file\n")
+    assert "of-the-file" == find_edge("http://elsewhere", environ, tmp_path).token
+    assert "of-the-file" == find_edge(None, environ, tmp_path).token
+    assert "given" == find_edge(None, environ | {"LASTWORD_TOKEN": "given"}, tmp_path).token
