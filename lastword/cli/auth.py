@@ -133,14 +133,9 @@ def nats(session: Session, /, folder: Path) -> Exit:
     Seeds that are there stay: run it again after each upgrade of lastword, whose permissions may have
     changed, and remove a seed first to replace it. The seeds are secrets; the configuration holds none.
     """
-    from lastword.bus import BusError, write_nkeys
+    from lastword.bus import write_nkeys
 
-    path = session.folder / folder
-    try:
-        written = write_nkeys(path)
-    except (BusError, OSError) as error:
-        raise BadUsage(str(error)) from error
-    _tell_written(session, path, written)
+    _write(session, folder, write_nkeys)
     session.hint("Next: see docs/how-to/secure.md.")
     return Exit.SUCCESS
 
@@ -155,23 +150,25 @@ def compose(session: Session, /, folder: Path) -> Exit:
     PostgreSQL, and a first token for an operator and for a viewer. What is there stays: run it again after
     each upgrade of lastword. Only the folder's owner can get into it.
     """
-    from lastword.bus import BusError
     from lastword.wiring.deployment import write_secrets
 
-    path = session.folder / folder
-    try:
-        written = write_secrets(path)
-    except (BusError, OSError) as error:
-        raise BadUsage(str(error)) from error
-    _tell_written(session, path, written)
+    _write(session, folder, write_secrets)
     return Exit.SUCCESS
 
 
-def _tell_written(session: Session, folder: Path, written: list[Path]) -> None:
+def _write(session: Session, folder: Path, write: Callable[[Path], list[Path]]) -> None:
+    """Have files written into the folder, and say which."""
+    from lastword.bus import BusError
+
+    path = session.folder / folder
+    try:
+        written = write(path)
+    except (BusError, OSError) as error:
+        raise BadUsage(str(error)) from error
     for file in written:
         session.out.print(f"wrote {file}")
     if not written:
-        session.out.print(f"{folder}: all is as it should be")
+        session.out.print(f"{path}: all is as it should be")
 
 
 def _run(session: Session, work: "Callable[[TokenStore], Awaitable[Any]]") -> Any:

@@ -78,7 +78,7 @@ def test_every_container_is_hardened_and_looked_after(compose: Compose) -> None:
         if name not in ONE_SHOT:
             assert "unless-stopped" == service.restart, name
             assert service.healthcheck is not None, name
-    assert {"postgres"} == {name for name, service in compose.services.items() if service.cap_add}
+    assert {"postgres", "secrets"} == {name for name, service in compose.services.items() if service.cap_add}
 
 
 def test_what_is_open_to_the_host_is_open_to_loopback_alone(compose: Compose) -> None:

@@ -116,9 +116,9 @@ class Stage:
 
 @asynccontextmanager
 async def staged(
-    folder: Path, files: tuple[str, ...] = PLAIN, *, living: int = 2
+    folder: Path, files: tuple[str, ...] = PLAIN, *, living: int = 2, limit: int | None = None
 ) -> AsyncGenerator[Stage, None]:
-    """Run the proxy of these files before `living` edges."""
+    """Run the proxy of these files before `living` edges, with `limit` connections to an address."""
     compose = read_compose(files)
     block = take_block()
     tls = None
@@ -128,6 +128,11 @@ async def staged(
         compose = msgspec.structs.replace(compose, secrets=secrets)
         tls = ssl.create_default_context(cafile=folder / "secrets" / "ca.pem")
     room = Room("proxy", compose.services["proxy"], compose, block, folder / "proxy")
+    if limit is not None:
+        path = room.path("/etc/nginx/lastword/server.conf")
+        text = path.read_text("utf-8")
+        assert "per_address 2000;" in text
+        path.write_text(text.replace("per_address 2000;", f"per_address {limit};"), "utf-8")
     container = Container(room)
     stage = Stage(block, tls)
     async with AsyncExitStack() as stack:
@@ -198,6 +203,21 @@ async def test_where_no_edge_answers_the_proxy_speaks_as_one(tmp_path: Path) -> 
         answer = await stage.client.get("/busy")
         assert (503, 1) == (answer.status_code, len(stage.asked))
         assert "headers" in answer.json()
+
+
+async def test_one_address_has_so_many_connections_and_no_more(tmp_path: Path) -> None:
+    """Two thousand; here two, since that many take long to open."""
+    async with staged(tmp_path, limit=2) as stage, AsyncExitStack() as streams:
+        opened = [
+            await streams.enter_async_context(stage.client.stream("GET", "/events/workflows"))
+            for _ in range(2)
+        ]
+        assert [200, 200] == [stream.status_code for stream in opened]
+        refused = await stage.client.get("/events/workflows")
+        assert (429, "5") == (refused.status_code, refused.headers["Retry-After"])
+        assert "too_many_streams" == refused.json()["code"]
+        for edge in stage.edges:
+            edge.go_on.set()
 
 
 async def test_metrics_are_nobody_elses_business(tmp_path: Path) -> None:
