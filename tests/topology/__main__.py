@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import signal
 import time
+from contextlib import suppress
 
 from tests.topology.compose import PLAIN, WITH_TLS
 from tests.topology.topology import Topology, open_topology
@@ -18,16 +19,18 @@ def main() -> None:
 
 
 async def _run(files: tuple[str, ...]) -> None:
-    stop = asyncio.Event()
+    running = asyncio.current_task()
+    assert running is not None
     for sent in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(sent, stop.set)
+        asyncio.get_running_loop().add_signal_handler(sent, running.cancel)
     began_s = time.monotonic()
     print("starting what compose.yaml describes ...", flush=True)
-    async with open_topology(files) as topology:
-        print(f"it works, after {time.monotonic() - began_s:.0f} s\n")
-        _tell(topology)
-        await stop.wait()
-        print("stopping ...", flush=True)
+    with suppress(asyncio.CancelledError):
+        async with open_topology(files) as topology:
+            print(f"it works, after {time.monotonic() - began_s:.0f} s\n")
+            _tell(topology)
+            await asyncio.Event().wait()
+    print("all of it has ended", flush=True)
 
 
 def _tell(topology: Topology) -> None:

@@ -1,7 +1,12 @@
 """What takes too long for `make test`: the topology with TLS, with a crew, and over several rounds."""
 
+import asyncio
+import signal
+import sys
 from contextlib import AsyncExitStack
+from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.topology.audience import open_audience
@@ -47,3 +52,42 @@ async def test_the_work_that_comes_with_it_is_offered() -> None:
         assert {"wait": "function", "count-words": "function", "research-brief": "crew"} == offered
         await audience.begin("count-words", text="one two two")
         assert [] == await audience.judge()
+
+
+async def test_it_tells_where_everything_is_and_leaves_nothing_behind() -> None:
+    """What `make topology` prints is what is there; after Ctrl-C it is gone, to the last process."""
+    program = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.topology"), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    assert program.stdout is not None
+    said: dict[str, str] = {}
+    async with asyncio.timeout(240):
+        while b"Ctrl-C" not in (line := await program.stdout.readline()):
+            assert line or program.returncode is None
+            words, _, value = line.decode().strip().rpartition(" ")
+            said[words.strip()] = value
+    token = said["a viewer's token"]
+    bearer = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(trust_env=False, headers=bearer) as client:
+        summary = await client.get(f"{said['the app and the API']}/summary")
+        assert summary.status_code == 200
+        scraped = (await client.get(f"{said['Prometheus']}/api/v1/targets")).json()["data"]["activeTargets"]
+    assert {"lastword", "prometheus"} <= {target["labels"]["job"] for target in scraped}
+    program.send_signal(signal.SIGINT)
+    assert await program.wait() == 0
+    folder = said["logs, one folder each"]
+    assert (False, []) == _left(folder)
+
+
+def _left(folder: str) -> tuple[bool, list[Path]]:
+    """Return whether the folder is there, and who works in it."""
+    return Path(folder).exists(), [
+        path for path in Path("/proc").glob("[0-9]*/cwd") if folder in _target(path)
+    ]
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:
+        return ""
