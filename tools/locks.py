@@ -14,7 +14,7 @@ PYTHON_LOCKS: Final = (
     PYTHON_LOCK,
     *(PYTHON_LOCK.with_name(f"{name}.txt") for name in ("dev", "slim", "build", "docs")),
 )
-"""What is shipped, then what tests it, what the slim image has of it, what builds the wheel there, and the site."""
+"""What is shipped, then what tests it, what the slim image has of it, what builds its wheel, and the site."""
 NODE_LOCK: Final = ROOT / "frontend" / "package-lock.json"
 _PIN: Final = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)")
 _HASH: Final = re.compile(r"--hash=(sha256:[0-9a-f]{64})")

@@ -15,7 +15,7 @@ from tests.topology.topology import open_topology
 from tests.topology.upheaval import kill_some, replace_all
 
 ONLOOKERS = ("grafana", "prometheus")
-QUICK = {"LASTWORD_WORK": str(ROOT / "tests" / "topology" / "work")}
+QUICK = {"DEPLOY_WORK": str(ROOT / "tests" / "topology" / "work")}
 
 
 async def test_tls_everywhere_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,7 +108,7 @@ async def open_topology(
 ) -> AsyncGenerator[Topology, None]:
     """Run everything, `without` some services, until the block is left.
 
-    `environ` holds the variables that the files ask for, such as LASTWORD_WORK.  What it all keeps lies in a
+    `environ` holds the variables that the files ask for, such as DEPLOY_WORK.  What it all keeps lies in a
     temporary folder, which other users may pass through, as PostgreSQL's must.
     """
     with _open_folder() as folder:

@@ -85,7 +85,7 @@ def test_what_is_open_to_the_host_is_open_to_loopback_alone(compose: Compose) ->
     """The proxy, Prometheus and Grafana; who wants more says so."""
     published = {name: port.host_ip for name, one in compose.services.items() for port in one.ports}
     assert {"proxy": "127.0.0.1", "prometheus": "127.0.0.1", "grafana": "127.0.0.1"} == published
-    wide = read_compose(environ={"LASTWORD_BIND": "0.0.0.0"}).services  # noqa: S104  the name of a choice
+    wide = read_compose(environ={"DEPLOY_BIND": "0.0.0.0"}).services  # noqa: S104  the name of a choice
     assert ["0.0.0.0"] == [port.host_ip for port in wide["proxy"].ports]  # noqa: S104
 
 

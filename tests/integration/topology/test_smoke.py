@@ -15,7 +15,7 @@ async def test_clients_notice_nothing_but_the_truth() -> None:
 
     Over every wire each of them is told how all of it ended, once, and never steps back.
     """
-    environ = {"LASTWORD_WORK": str(ROOT / "tests" / "topology" / "work")}
+    environ = {"DEPLOY_WORK": str(ROOT / "tests" / "topology" / "work")}
     async with (
         open_topology(environ=environ, without=("grafana", "prometheus"), grace_s=1.0) as topology,
         open_audience(topology) as audience,
