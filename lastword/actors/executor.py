@@ -112,6 +112,8 @@ class Executor:
         self._serving: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(settings.slots)
         self._stopping = asyncio.Event()
+        self.is_ready = False
+        """Whether it has found out what it can run, and takes work."""
         self._heart = Heart(
             bus,
             bus.name,
@@ -134,6 +136,7 @@ class Executor:
             self._heart.definitions = tuple(served)
             intake = [self._take_jobs_of(name) for name in served]
             self._heart.beat_soon()
+            self.is_ready = True
             log.info("executor.ready", executor=self._bus.name, serves=served, slots=self._settings.slots)
             try:
                 await self._stopping.wait()

@@ -41,6 +41,7 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "canary": Lazy("lastword.cli.canary", "canary", "Check from outside that clients are told the truth."),
     "db": Lazy("lastword.cli.db", "db", "Upgrade, downgrade or rebuild the database."),
     "auth": Lazy("lastword.cli.auth", "auth", "Make and revoke tokens, and users of NATS."),
+    "health": Lazy("lastword.cli.health", "health", "Tell whether a role of this folder works."),
     "version": Lazy("lastword.cli.version", "version", "Show the version."),
 }
 """In the order in which a newcomer needs them."""

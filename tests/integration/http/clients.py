@@ -49,6 +49,8 @@ class Client:
         """Of server-sent events."""
         self.after = ""
         """The place that the client has come to: what follows may be left out by nobody."""
+        self.poll_s = POLL_S
+        """How long one that polls waits before it asks again."""
 
     def take(self, frame: Mapping[str, Any]) -> None:
         """Take in one frame, as the channel in the browser does."""
@@ -109,9 +111,11 @@ async def events(
                 event[name] = value
 
 
-async def _socket(url: str, *messages: Mapping[str, Any]) -> Line:
+async def _socket(edge: Place, path: str, *messages: Mapping[str, Any]) -> Line:
     """Yield the frames of a WebSocket, to which `messages` are sent, until it is closed."""
-    async with connect(url) as socket:
+    token = edge.client.headers.get("Authorization")
+    shown = {"Authorization": token} if token else None
+    async with connect(f"{edge.ws}{path}", additional_headers=shown) as socket:
         try:
             for message in messages:
                 await socket.send(msgspec.json.encode(message).decode())
@@ -143,7 +147,7 @@ async def one_by_events_after(client: Client, edge: Place) -> Line:
 
 async def one_by_socket(client: Client, edge: Place) -> Line:
     """Follow one by WebSocket."""
-    async for frame in _socket(f"{edge.ws}/ws/workflows/{client.id}?after={client.after}"):
+    async for frame in _socket(edge, f"/ws/workflows/{client.id}?after={client.after}"):
         yield frame
 
 
@@ -156,7 +160,7 @@ async def ids_by_events(client: Client, edge: Place) -> Line:
 async def ids_by_socket(client: Client, edge: Place) -> Line:
     """Follow a set that is changed on the open socket."""
     wanted = {"type": "subscribe", "ids": [client.id]}
-    async for frame in _socket(f"{edge.ws}/ws/workflows?ids=&after={client.after}", wanted):
+    async for frame in _socket(edge, f"/ws/workflows?ids=&after={client.after}", wanted):
         yield frame
 
 
@@ -172,7 +176,7 @@ async def list_by_socket(client: Client, edge: Place) -> Line:
     """Load a list, then follow its filter by WebSocket."""
     await _load(client, edge)
     query = f"q={client.title}&after={client.after}"
-    async for frame in _socket(f"{edge.ws}/ws/workflows?{query}"):
+    async for frame in _socket(edge, f"/ws/workflows?{query}"):
         yield frame
 
 
@@ -193,7 +197,7 @@ async def by_polling(client: Client, edge: Place) -> Line:
             if workflow["isTerminal"]:
                 yield {"type": "end", "id": workflow["id"], "position": workflow["position"]}
                 return
-        await asyncio.sleep(POLL_S)
+        await asyncio.sleep(client.poll_s)
 
 
 async def _load(client: Client, edge: Place) -> None:
