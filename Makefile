@@ -108,6 +108,10 @@ integration: $(READY) $(UI) $(OUTSIDE_READY) ## Run the tests with real servers,
 	tools/promtool.sh
 	$(BIN)/python -m pytest tests/integration
 
+.PHONY: test-cluster
+test-cluster: $(READY) $(UI) ## Run the integration tests on three NATS nodes and PostgreSQL (about 25 min)
+	LASTWORD_TEST_BACKEND=cluster $(BIN)/python -m pytest --timeout 240 tests/integration
+
 .PHONY: coverage
 coverage: $(READY) $(UI) $(OUTSIDE_READY) ## Run the tests and show which lines they never reach
 	$(BIN)/coverage erase

@@ -2,11 +2,12 @@
 
 An append names the sequence that it believes to be the last of its subject.  The server refuses it
 (10071, or 10164 for a batch) when that is no longer so, whoever wrote in between.  Several answers settle
-nothing: a timeout, no leader, a `duplicate` from a cluster (which looks for the message id before it looks
-at the sequence), and even 10071 when the earlier try of this very append did land.  All of them are met by
-the same rule: read the subject's last record from the leader; if it carries our event id, we have landed; if
-it stands where we decided, we try again.  Where it has moved, we may have landed all the same and been
-overtaken since: then the record that follows the expected one is ours.  Else someone else was first.
+nothing: a timeout, no leader, and even 10071 when the earlier try of this very append did land; from a
+cluster also a `duplicate`, since it looks for the message id before it looks at the sequence, and 10158, an
+earlier try with that id that is under way.  All of them are met by the same rule: read the subject's last
+record from the leader; if it carries our event id, we have landed; if it stands where we decided, we try
+again.  Where it has moved, we may have landed all the same and been overtaken since: then the record that
+follows the expected one is ours.  Else someone else was first.
 
 That record is known by its event *and* the instant at which it was accepted: the same event may have been
 handled before, and an answer from then would tell how the workflow no longer stands (`tests/model/promela`
@@ -35,7 +36,7 @@ __all__ = ["Head", "StatusLog", "decode_record", "epoch_of"]
 
 EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
 MESSAGE_ID: Final = "Nats-Msg-Id"
-WRONG_SEQUENCE: Final = frozenset({10071, 10164})
+UNSETTLED: Final = frozenset({10071, 10164, 10158})
 NO_LEADER: Final = 503
 BATCH: Final = 256  # messages of one batched direct get; the server's own limit is 1,024
 
@@ -162,7 +163,7 @@ class StatusLog:
         error = ack.error
         if error is None:
             return None if ack.duplicate else ack.seq
-        if error.code == NO_LEADER or error.err_code in WRONG_SEQUENCE:
+        if error.code == NO_LEADER or error.err_code in UNSETTLED:
             return None
         raise BusError(f"the log refused {record.id}: {error.description}")
 

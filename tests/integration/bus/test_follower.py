@@ -48,7 +48,7 @@ async def synced(follower: Follower) -> None:
 async def behind_proxy(server: NatsServer) -> AsyncGenerator[tuple[Proxy, Bus], None]:
     """Connect through a proxy."""
     async with (
-        Proxy(server.embedded.port).open() as proxy,
+        Proxy(server.port).open() as proxy,
         open_bus(server.settings(url=proxy.url, request_timeout_s=0.3), name="proxied") as bus,
     ):
         yield proxy, bus

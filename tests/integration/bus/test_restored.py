@@ -31,9 +31,9 @@ async def stopped(server: NatsServer, bus: Bus) -> AsyncGenerator[None, None]:
     """Kill the server for the block; afterwards `bus` is connected again."""
     back = asyncio.Event()
     bus.on_reconnect.append(back.set)
-    server.embedded.kill()
+    server.kill()
     yield
-    await server.embedded.start()
+    await server.start()
     async with asyncio.timeout(20):
         await back.wait()
     bus.on_reconnect.remove(back.set)

@@ -5,13 +5,13 @@ import json
 import os
 import re
 import signal
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
 import pytest
 
+from tests.integration.backends import Backend
 from tests.integration.system.harness import System
 from tests.integration.system.witnesses import Witness, nats_witness, sse_witness, ws_witness
 
@@ -92,11 +92,8 @@ def _check(
 
 def _check_database(system: System, workflow_id: str, status: str, code: str | None) -> None:
     def projected() -> bool:
-        with sqlite3.connect(system.data / "lastword.db") as database:
-            row = database.execute(
-                "SELECT status, error_code FROM workflows WHERE id = ?", (workflow_id,)
-            ).fetchone()
-        return bool((status, code) == row)
+        rows = system.sql(f"SELECT status, error_code FROM workflows WHERE id = '{workflow_id}'")  # noqa: S608
+        return [(status, code or "")] == rows
 
     system.until(projected, "the database to show it", 10)
 
@@ -136,9 +133,9 @@ async def test_a_plain_subscriber_hears_each_status_of_a_workflow_once(shared: S
 
 
 @pytest.fixture(scope="module")
-def crews(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def crews(tmp_path_factory: pytest.TempPathFactory, backend: Backend) -> Iterator[System]:
     """Give a system that runs real crews with the built-in model."""
-    system = System(tmp_path_factory.mktemp("crews"), config="crews.toml")
+    system = backend.system(tmp_path_factory.mktemp("crews"), config="crews.toml")
     try:
         yield system.start().await_definitions("tool-exits", "tool-hangs", "brief")
     finally:

@@ -31,6 +31,7 @@ from lastword.contracts.statuses import RANK, ErrorCode
 from lastword.storage import database_url, digest, digest_of, open_database, upgrade
 from lastword.storage.settings import StorageSettings
 from lastword.telemetry.metrics import Metrics
+from tests.integration.backends import Backend
 from tests.integration.servers import NatsServer
 
 WORKFLOWS: Final = 500
@@ -167,18 +168,20 @@ async def _drained(bus: Bus) -> bool:
 
 @pytest.mark.timeout(120)
 async def test_two_supervisors_and_a_killed_one_leave_database_and_log_alike(
-    nats_server: NatsServer, bus: Bus, tmp_path: Path
+    nats_server: NatsServer, bus: Bus, backend: Backend, tmp_path: Path
 ) -> None:
     """Real processes, one of them killed in the middle: no regression, nothing lost, database = replay."""
-    storage = StorageSettings()
+    storage = StorageSettings(url=backend.database(tmp_path))
     await upgrade(database_url(storage, tmp_path))
-    user, password = nats_server.embedded.credentials.actor
+    user, password = nats_server.credentials.actor
     environ = {
         **os.environ,
         "LASTWORD_DATA_DIR": str(tmp_path),
         "LASTWORD_BUS__URL": nats_server.url,
         "LASTWORD_BUS__USER": user,
         "LASTWORD_BUS__PASSWORD": password,
+        "LASTWORD_BUS__REPLICAS": str(nats_server.replicas),
+        "LASTWORD_STORAGE__URL": database_url(storage, tmp_path),
         "LASTWORD_SUPERVISOR__PARTITIONS": "2",
         "LASTWORD_LOG__LEVEL": "warning",
     }
