@@ -38,6 +38,7 @@ EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
 MESSAGE_ID: Final = "Nats-Msg-Id"
 UNSETTLED: Final = frozenset({10071, 10164, 10158})
 NO_LEADER: Final = 503
+LAGGING: Final = 50  # tries, a tenth of a second apart, to read what the log's leader has
 BATCH: Final = 256  # messages of one batched direct get; the server's own limit is 1,024
 
 _records = msgspec.json.Decoder(Record)
@@ -120,11 +121,17 @@ class StatusLog:
         """Yield the whole log after a position, in order, up to where it ends now."""
         end = (await self.head()).position
         while after < end:
-            entries = await self.since(after)
-            if not entries:
-                return
+            entries = await self.since(after) or await self._awaited(after)
             after = entries[-1].position
             yield entries
+
+    async def _awaited(self, after: int) -> list[Entry]:
+        """Return records that are there, but not yet where we asked: a follower may lag behind its leader."""
+        for _ in range(LAGGING):
+            await asyncio.sleep(0.1)
+            if entries := await self.since(after):
+                return entries
+        raise Unavailable("the log", f"nothing comes after position {after}, which is not its end")
 
     async def append(self, record: Record, *, expected: int) -> Entry:
         """Append `record` after the position `expected` (0: none yet) of its workflow.

@@ -40,6 +40,8 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "doctor": Lazy("lastword.cli.doctor", "doctor", "Look whether all is well, and say what to do."),
     "canary": Lazy("lastword.cli.canary", "canary", "Check from outside that clients are told the truth."),
     "db": Lazy("lastword.cli.db", "db", "Upgrade, downgrade or rebuild the database."),
+    "backup": Lazy("lastword.cli.backup", "backup", "Save everything into a folder."),
+    "restore": Lazy("lastword.cli.backup", "restore", "Put back what was saved."),
     "auth": Lazy("lastword.cli.auth", "auth", "Make and revoke tokens, and users of NATS."),
     "health": Lazy("lastword.cli.health", "health", "Tell whether a role of this folder works."),
     "version": Lazy("lastword.cli.version", "version", "Show the version."),

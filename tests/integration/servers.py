@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable
@@ -111,6 +112,10 @@ class NatsServer(ABC):
         """End it as a power cut would."""
 
     @abstractmethod
+    def wipe(self) -> None:
+        """Lose everything that is stored, after it was killed; users stay."""
+
+    @abstractmethod
     def freeze(self) -> None:
         """Stop it in its tracks."""
 
@@ -124,8 +129,9 @@ class LoneServer(NatsServer):
 
     replicas: ClassVar[int] = 1
 
-    def __init__(self, embedded: EmbeddedServer) -> None:
+    def __init__(self, embedded: EmbeddedServer, folder: Path) -> None:
         self.embedded = embedded
+        self._folder = folder
 
     @property
     def url(self) -> str:
@@ -149,6 +155,10 @@ class LoneServer(NatsServer):
     def kill(self) -> None:
         """End it as a power cut would."""
         self.embedded.kill()
+
+    def wipe(self) -> None:
+        """Lose the store."""
+        shutil.rmtree(self._folder / "nats" / "jetstream")
 
     def freeze(self) -> None:
         """Stop it in its tracks."""
@@ -195,6 +205,10 @@ class ClusterServer(NatsServer):
         """End every node."""
         self.cluster.kill()
 
+    def wipe(self) -> None:
+        """Lose every node's store."""
+        self.cluster.wipe()
+
     def freeze(self) -> None:
         """Stop every node."""
         self.cluster.signal(signal.SIGSTOP)
@@ -209,7 +223,7 @@ async def run_server(folder: Path, **given: Any) -> AsyncGenerator[LoneServer, N
     """Run a lone server on a free port with its data in `folder`."""
     embedded = EmbeddedServer(_settings({"port": 0, **given}), folder)
     await embedded.start()
-    server = LoneServer(embedded)
+    server = LoneServer(embedded, folder)
     try:
         yield server
     finally:
