@@ -114,6 +114,7 @@ class Executor:
         self._stopping = asyncio.Event()
         self.is_ready = False
         """Whether it has found out what it can run, and takes work."""
+        self._epoch = ""
         self._heart = Heart(
             bus,
             bus.name,
@@ -424,10 +425,33 @@ class Executor:
             back.clear()
             if self._bus.is_connected:
                 connected_at_s = loop.time()
+                await self._recognise_log()
                 await self._reread(list(self._tenures))
             elif self._settings.when_isolated == "stop" and loop.time() - connected_at_s > self._timeout_s:
                 for tenure in self._tenures.values():
                     tenure.end(WhyEnded.ISOLATED)
+
+    async def _recognise_log(self) -> None:
+        """Give up what another log does not know of: it was restored from before, or made anew.
+
+        Its positions may be lower than our leases, and so would never be obeyed; and the number of our lease
+        may have been given again, to somebody else.
+        """
+        try:
+            epoch = (await self._log.head()).epoch
+            if self._epoch not in {"", epoch}:
+                log.warning("executor.log_renewed", workflows=sorted(self._tenures))
+                for tenure in list(self._tenures.values()):
+                    entry = await self._log.read(tenure.held.id)
+                    if entry is None or (entry.record.executor, entry.lease) != (
+                        self._bus.name,
+                        tenure.held.lease,
+                    ):
+                        tenure.give_up()
+        except Unavailable as error:
+            log.debug("epoch.not_yet", error=str(error))
+        else:
+            self._epoch = epoch
 
     async def _reread(self, workflow_ids: list[str]) -> None:
         try:

@@ -104,6 +104,11 @@ class Tenure:
         elif entry.lease != self.held.lease:
             self.end(WhyEnded.FENCED)
 
+    def give_up(self) -> None:
+        """End the process at once and wait for nothing more: the log is another one, without this lease."""
+        self.settled.set()
+        self.end(WhyEnded.FENCED)
+
     def end(self, why: WhyEnded) -> None:
         """End the process: at once for a deadline or a fence, politely otherwise. The first reason stands.
 

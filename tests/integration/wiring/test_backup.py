@@ -34,7 +34,8 @@ RESULT = b'"' + b"tides " * 60_000 + b'"'
 LEGACY = (
     "INSERT INTO workflows"
     " (id, name, status, version, position, stored_at, created_at, updated_at, search, record)"
-    " SELECT 'legacy', 'old', 'success', 1, 0, stored_at, created_at, updated_at, '', record"
+    " SELECT 'legacy', 'old', 'success', 1, 0, stored_at, created_at, updated_at, '',"
+    " replace(record, id, 'legacy')"
     " FROM workflows LIMIT 1"
 )
 
