@@ -58,6 +58,10 @@ topology: $(READY) $(UI) ## Start what compose.yaml describes, without Docker, u
 secrets: $(READY) ## Write the secrets that compose.yaml mounts into deploy/secrets
 	$(BIN)/lastword auth compose deploy/secrets
 
+.PHONY: cluster
+cluster: $(READY) ## Start three NATS nodes and PostgreSQL until Ctrl-C, with settings for each user in .cluster/
+	$(BIN)/python -m tests.cluster
+
 ##@ Check
 
 .PHONY: test

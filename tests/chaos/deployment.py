@@ -1,12 +1,9 @@
 """The system under test: real processes, on one NATS node and SQLite or on three and PostgreSQL."""
 
 import asyncio
-import json
 import os
 import shutil
-import socket
 import sys
-import sysconfig
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -15,18 +12,18 @@ from typing import Final, Literal
 import httpx
 
 from lastword.bus import BusSettings
-from lastword.bus.accounts import Credentials, read_credentials, render_accounts
+from lastword.bus.accounts import Credentials, read_credentials
 from lastword.contracts.permissions import User
 from lastword.storage import upgrade
 from tests.chaos.link import Link
 from tests.chaos.places import Place
 from tests.chaos.plan import ACTORS, Cast
+from tests.cluster.nodes import free_ports, prepare_nodes
 from tests.integration.postgres import PrivatePostgres, private_postgres
 
 __all__ = ["Backend", "Deployment", "Edge", "deploy"]
 
 PROJECT: Final = Path(__file__).with_name("project")
-NATS_SERVER: Final = str(Path(sysconfig.get_path("scripts")) / "nats-server")
 Backend = Literal["single", "cluster"]
 
 
@@ -84,12 +81,9 @@ class Deployment:
 
     def add_nodes(self) -> None:
         """Prepare the NATS servers."""
-        ports = _free_ports(2 * self.cast.nodes)
-        self.nats_ports, routes = ports[: self.cast.nodes], ports[self.cast.nodes :]
-        for number, (port, route) in enumerate(zip(self.nats_ports, routes, strict=True)):
-            configuration = self.folder / f"nats-{number}.conf"
-            configuration.write_text(self._configuration(number, port, route, routes), "utf-8")
-            self._add(f"nats-{number}", [NATS_SERVER, "-c", str(configuration)], {}, ready="Server is ready")
+        for node in prepare_nodes(self.folder, self.credentials, self.cast.nodes):
+            self.nats_ports.append(node.port)
+            self._add(node.name, node.command, {}, ready="Server is ready")
 
     async def add_actors(self, stack: AsyncExitStack) -> None:
         """Prepare two of each actor; executors reach NATS over links of their own."""
@@ -106,7 +100,7 @@ class Deployment:
                     urls = [f"nats://{user}:{password}@127.0.0.1:{port}" for port in self.nats_ports]
                     environ["LASTWORD_BUS__SYSTEM_URL"] = ",".join(urls)
                 elif role == "edge":
-                    edge = Edge(_free_ports(1)[0])
+                    edge = Edge(free_ports(1)[0])
                     stack.push_async_callback(edge.client.aclose)
                     self.edges.append(edge)
                     environ["LASTWORD_HTTP__PORT"] = str(edge.port)
@@ -161,24 +155,6 @@ class Deployment:
             "LASTWORD_LOG__FORMAT": "json",
         }
 
-    def _configuration(self, number: int, port: int, route: int, routes: list[int]) -> str:
-        store = json.dumps(str(self.folder / f"nats-{number}"))
-        cluster, sync = "", ", sync_interval: always"
-        if self.cast.nodes > 1:
-            # No advertising: clients would find ways round the links.
-            cluster = (
-                f'cluster {{ name: chaos, listen: "127.0.0.1:{route}", no_advertise: true, '
-                f"routes: {json.dumps([f'nats://127.0.0.1:{one}' for one in routes])} }}"
-            )
-            sync = ""
-        return f"""server_name: nats-{number}
-listen: "127.0.0.1:{port}"
-max_payload: 1MB
-jetstream {{ store_dir: {store}{sync} }}
-no_auth_user: {json.dumps(self.credentials.viewer.user)}
-{cluster}
-{render_accounts(self.credentials.identities)}"""
-
 
 @asynccontextmanager
 async def deploy(backend: Backend, folder: Path) -> AsyncGenerator[Deployment, None]:
@@ -205,12 +181,3 @@ async def deploy(backend: Backend, folder: Path) -> AsyncGenerator[Deployment, N
 
 def _urls(ports: list[int]) -> str:
     return ",".join(f"nats://127.0.0.1:{port}" for port in ports)
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports that were free a moment ago, all at once so that they differ."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from lastword.bus.accounts import Credentials, read_credentials, render_accounts
+from lastword.bus.accounts import Credentials, read_credentials, render_accounts, write_private
 from lastword.wiring.process import die_with_parent
 
 __all__ = ["NATS_SERVER", "NatsCluster", "Node", "free_ports", "prepare_nodes"]
@@ -76,7 +76,8 @@ def prepare_nodes(
   routes: {urls}
 }}"""
             sync = ""
-        node.configuration.write_text(
+        write_private(
+            node.configuration,
             f"""server_name: {name}
 listen: "127.0.0.1:{port}"
 http: "127.0.0.1:{monitor}"
@@ -85,7 +86,6 @@ jetstream {{ store_dir: {json.dumps(str(node.store))}{sync} }}
 no_auth_user: {json.dumps(credentials.viewer.user)}
 {cluster}
 {render_accounts(credentials.identities, administrators=administrators)}""",
-            "utf-8",
         )
         nodes.append(node)
     return nodes
