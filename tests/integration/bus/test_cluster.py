@@ -12,7 +12,7 @@ from lastword.bus import AppendUncertain, Outputs, StatusLog, Unavailable, ensur
 from lastword.contracts import subjects
 from lastword.contracts.permissions import STREAMS
 from tests.integration.backends import ClusterBackend
-from tests.integration.http.conftest import next_frame
+from tests.integration.http.conftest import kinds, next_frame, told
 from tests.integration.live.stage import LiveEdge, open_stage, until
 from tests.integration.postgres import PrivatePostgres
 from tests.integration.servers import ClusterServer, make_record, run_cluster
@@ -109,7 +109,9 @@ async def test_without_a_majority_clients_are_told_to_come_back(
             await cluster.start()
             await until(lambda: _begins(edge))
             await play.end()
-            assert "success" == (await next_frame(socket, "end"))["workflow"]["status"]
+            await until(lambda: _has_ended(edge, play.id))
+            frames, code = await told(socket)
+            assert (["status", "end"], 1000) == (kinds(frames)[-2:], code)
 
 
 async def _is_refused(edge: LiveEdge) -> bool:
@@ -118,6 +120,11 @@ async def _is_refused(edge: LiveEdge) -> bool:
     return (answer.status_code, answer.json().get("code")) == (503, "unavailable") and int(
         answer.headers["retry-after"]
     ) >= 1
+
+
+async def _has_ended(edge: LiveEdge, workflow_id: str) -> bool:
+    answer = await edge.client.get(f"/workflows/{workflow_id}")
+    return bool(answer.json().get("status") == "success")
 
 
 async def _begins(edge: LiveEdge) -> bool:
