@@ -10,6 +10,10 @@ A stream may also have been made anew: the log by hand or from a backup, one tha
 restart of its server.  Its sequence begins again, and whoever waited for the next of the old one would be
 deaf.  So the stream is looked at before each consumer is made: under which name it goes (`_names`), whether
 it ends before what was delivered, and, of the log, whether the last one delivered is still what stands there.
+
+On a cluster a consumer may be placed on a node that is a moment behind the stream's leader, and then says
+that nothing is left to deliver while something is.  So whoever waits to be caught up waits for what the
+leader had before the consumer was made, or, where its last message is not for us, for the first heartbeat.
 """
 
 import asyncio
@@ -96,6 +100,7 @@ class Follower:
         self._resume_after = after
         self._subscription: Subscription | None = None
         self._consumer_sequence = 0
+        self._goal = 0
         self._generation = 0
         self._heard_at = 0.0
         self._wake = asyncio.Event()
@@ -178,8 +183,12 @@ class Follower:
         except BaseException:
             self._broken = True
             raise
-        if pending == 0 and not self._broken:  # it may have broken again while we asked
+        if pending == 0 and self._has_arrived() and not self._broken:  # it may have broken meanwhile
             self._sync()
+
+    def _has_arrived(self) -> bool:
+        """Whether everything has come that the stream's leader had when we asked it."""
+        return self.position >= self._goal
 
     async def _recognise(self) -> None:
         """Begin again where the stream is not the one that was followed until now."""
@@ -196,6 +205,9 @@ class Follower:
             if is_another:
                 self._begin_anew(name, at)
         self._name = name
+        state = info["state"]
+        is_new = self._origin == "new" and self._resume_after is None
+        self._goal = int(state["last_seq"]) if int(state["messages"]) and not is_new else 0
 
     async def _has_gone_back(self, last: int, at: int) -> bool:
         """Tell whether the stream has lost what was delivered: it ends before `at`, or has another there."""
@@ -273,7 +285,7 @@ class Follower:
                 self._deliver(heard)
             except Exception:
                 log.exception("follow.callback_failed", subject=message.subject, position=delivery.position)
-            if delivery.pending == 0:
+            if delivery.pending == 0 and self._has_arrived():
                 self._sync()
 
         return hear
@@ -295,6 +307,8 @@ class Follower:
         last = headers.get("Nats-Last-Consumer")
         if last is not None and int(last) != self._consumer_sequence:
             self._break()
+        elif stalled is None:  # a second without a message, and none is due: what the leader had is here
+            self._sync()
 
     async def _drop_subscription(self) -> None:
         subscription, self._subscription = self._subscription, None

@@ -60,7 +60,7 @@ async def test_streams_outlive_a_restart_of_the_server(nats: NatsServer, breakab
         await nats.start()
         await until(lambda: _is_not_ready(edge, []))
         await until(lambda: _tried(lambda: play.progress(3)))
-        await play.end()
+        await until(lambda: _tried(play.end))
         for socket in (one, listed):
             frames = await frames_until(socket, "end")
             assert {"progress", "status"} <= set(kinds(frames))

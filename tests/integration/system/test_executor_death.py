@@ -103,7 +103,7 @@ async def test_report_under_another_lease_changes_nothing(system: System) -> Non
     (workflow_id,) = await _running(system, 1)
     standing = system.workflow(workflow_id)
     user, password = system.administrator
-    client = await nats.connect(system.nats_url, user=user, password=password)
+    client = await nats.connect(system.nats_url.split(","), user=user, password=password)
     try:
         evidence = await client.subscribe(subjects.refused(workflow_id))
         now = datetime.now(UTC)
