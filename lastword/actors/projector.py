@@ -24,6 +24,8 @@ __all__ = ["Projector"]
 log = structlog.get_logger(__name__)
 
 RETRY_S = 1.0  # seconds after a fault of the database
+LOOKS = 10
+LOOK_S = 0.2  # seconds between them
 BATCH = 500  # records in one transaction
 BACKLOG = 20_000  # records waiting in memory before the feed is read again from the log
 
@@ -120,6 +122,11 @@ class Projector:
         """
         stored, position = await self._store.position()
         head = await self._log.head()  # asked second: nothing is projected that the log does not have
+        for _ in range(LOOKS if self._bus.settings.replicas > 1 else 0):
+            if head.position >= position:
+                break
+            await asyncio.sleep(LOOK_S)  # a leader that was just elected may not have applied all that it has
+            head = await self._log.head()
         self._head = head.position
         if stored == head.epoch and head.position < position:
             log.warning("projection.log_went_back", position=head.position, seen=position)

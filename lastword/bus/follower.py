@@ -38,6 +38,8 @@ __all__ = ["Follower", "Heard", "Origin"]
 log = structlog.get_logger(__name__)
 
 HEARTBEAT_S: Final = 1.0
+LOOKS: Final = 10
+LOOK_S: Final = 0.2  # seconds between them
 SILENCE_S: Final = 2.5  # seconds without a word after which the consumer counts as lost
 NANOSECONDS: Final = 1_000_000_000
 TIMES_DIFFER: Final = timedelta(milliseconds=1)  # one message's time is written with more digits or with less
@@ -198,7 +200,7 @@ class Follower:
         name, before, at = name_of(info), self._name, self._resume_after
         if at is not None:
             is_another = before not in {"", name}
-            if not is_another and await self._has_gone_back(int(info["state"]["last_seq"]), at):
+            if not is_another and await self._has_gone_back(info, at):
                 if self._is_patient:
                     raise Unavailable(f"stream {self._stream}", "it has gone back, under its old name")
                 is_another = True
@@ -209,10 +211,10 @@ class Follower:
         is_new = self._origin == "new" and self._resume_after is None
         self._goal = int(state["last_seq"]) if int(state["messages"]) and not is_new else 0
 
-    async def _has_gone_back(self, last: int, at: int) -> bool:
+    async def _has_gone_back(self, info: Mapping[str, Any], at: int) -> bool:
         """Tell whether the stream has lost what was delivered: it ends before `at`, or has another there."""
-        if last < at:
-            return True
+        if int(info["state"]["last_seq"]) < at:
+            return int(info["config"]["num_replicas"]) == 1 or await self._stays_behind(at)
         if self._renewed is None or self._stored_at is None:
             return False
         answer = await self._bus.ask_api(f"STREAM.MSG.GET.{self._stream}", {"seq": at})
@@ -220,6 +222,17 @@ class Follower:
             return False
         stored_at = datetime.fromisoformat(str(answer["message"]["time"]))
         return abs(stored_at - self._stored_at) > TIMES_DIFFER
+
+    async def _stays_behind(self, at: int) -> bool:
+        """Look again for a while: a leader that was just elected may not have applied yet all that it has."""
+        for _ in range(LOOKS):
+            await asyncio.sleep(LOOK_S)
+            info = await self._bus.ask_api(f"STREAM.INFO.{self._stream}")
+            if "error" in info:
+                raise Unavailable(f"stream {self._stream}", str(info["error"].get("description", "")))
+            if int(info["state"]["last_seq"]) >= at:
+                return False
+        return True
 
     def _begin_anew(self, name: str, at: int) -> None:
         log.warning("follow.renewed", stream=self._stream, position=at)
