@@ -15,6 +15,7 @@ from tests.integration.docs.terminal import Terminal
 
 EXCUSED: Final[Mapping[str, str]] = {
     "docs/how-to/adopt.md": "tests/integration/cli/test_adopt.py follows it",
+    "docs/how-to/cluster.md": "tests/integration/docs/test_cluster_page.py follows it, beside `make cluster`",
     "docs/how-to/deploy.md": "wants three hosts of NATS, and a PostgreSQL that is called db",
 }
 """Pages none of whose commands are run here, and why."""

@@ -13,7 +13,7 @@ import pytest
 
 from tests.integration.system.harness import free_port
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "how-to" / "cluster.md"
 START_S = 60.0
 
