@@ -10,7 +10,9 @@ __all__ = ["ROOT", "Block", "blocks", "followed_pages", "pages"]
 
 ROOT: Final = Path(__file__).parents[3]
 FENCE: Final = re.compile(r"^ {0,3}(?P<fence>`{3,}|~{3,})(?P<language>\w*)")
-MARK: Final = re.compile(r"<!-- (?:not run: (?P<reason>.+)|left running until \"(?P<until>.+)\") -->")
+MARK: Final = re.compile(
+    r"<!-- (?:(?P<run>run)|not run: (?P<reason>.+)|left running until \"(?P<until>.+)\") -->"
+)
 SHELLS: Final = {"bash", "sh", "console", "shell"}
 
 
@@ -23,6 +25,8 @@ class Block:
     """Of its first command, in the page."""
     language: str
     code: str
+    run: str | None = None
+    """That it is run to its end."""
     reason: str | None = None
     """Why it is not run."""
     until: str | None = None
@@ -32,6 +36,11 @@ class Block:
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether it is run, to its end or not."""
+        return bool(self.run or self.until)
 
 
 def pages() -> list[Path]:

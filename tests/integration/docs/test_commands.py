@@ -16,7 +16,7 @@ from tests.integration.docs.terminal import Terminal
 EXCUSED: Final[Mapping[str, str]] = {
     "docs/how-to/adopt.md": "tests/integration/cli/test_adopt.py follows it",
     "docs/how-to/cluster.md": "tests/integration/docs/test_cluster_page.py follows it, beside `make cluster`",
-    "docs/how-to/deploy.md": "wants three hosts of NATS, and a PostgreSQL that is called db",
+    "docs/how-to/deploy.md": "wants Docker; the topology's tests start the same from the same files",
 }
 """Pages none of whose commands are run here, and why."""
 ASSIGNED: Final = re.compile(r"(?P<name>[A-Z][A-Z0-9_]*)=")
@@ -32,8 +32,7 @@ def commands(page: Path) -> list[Block]:
 FOLLOWED: Final = [
     page
     for page in followed_pages()
-    if page.relative_to(ROOT).as_posix() not in EXCUSED
-    and any(block.language == "bash" and block.reason is None for block in commands(page))
+    if page.relative_to(ROOT).as_posix() not in EXCUSED and any(block.is_typed for block in commands(page))
 ]
 
 
@@ -44,9 +43,21 @@ def test_what_a_page_says_to_type_can_be_typed(guide: Path, tmp_path: Path) -> N
     """From top to bottom, in one folder: each line ends as it says, and prints what it says."""
     with Terminal(tmp_path) as terminal:
         for block in commands(guide):
-            if block.language == "bash" and block.reason is None:
+            if block.is_typed:
                 assert [] == terminal.follow(block)
         assert [] == terminal.close()
+
+
+def test_every_block_says_whether_it_is_typed() -> None:
+    """By the comment above it: `run`, `not run: why`, or `left running until "words"`."""
+    silent = [
+        f"{block} says nothing"
+        for page in followed_pages()
+        if page.relative_to(ROOT).as_posix() not in EXCUSED
+        for block in commands(page)
+        if block.language == "bash" and not block.is_typed and block.reason is None
+    ]
+    assert [] == silent
 
 
 def test_every_command_of_lastword_and_make_exists() -> None:

@@ -15,6 +15,8 @@ PAGE: Final = """# A page
 serve
 ```
 
+<!-- run -->
+
 ```bash
 ask   # 3: no
 ```
@@ -29,8 +31,8 @@ no
 launch
 ```
 
-```toml
-[table]
+```bash
+guess
 ```
 """
 
@@ -43,10 +45,11 @@ def a_block(code: str, **more: str) -> Block:
 def test_marks_and_output_belong_to_their_block() -> None:
     """A mark to the block below it, an output to the block above it, with a line between or not."""
     found = list(blocks(PAGE, "page.md"))
-    assert ["serve\n", "ask   # 3: no\n", "launch\n"] == [block.code for block in found]
-    assert ["up", None, None] == [block.until for block in found]
-    assert [None, "no\n", None] == [block.printed for block in found]
-    assert [None, None, "it is dangerous"] == [block.reason for block in found]
+    assert ["serve\n", "ask   # 3: no\n", "launch\n", "guess\n"] == [block.code for block in found]
+    assert [True, True, False, False] == [block.is_typed for block in found]
+    assert ["up", None, None, None] == [block.until for block in found]
+    assert [None, "no\n", None, None] == [block.printed for block in found]
+    assert [None, None, "it is dangerous", None] == [block.reason for block in found]
     assert 5 == found[0].line
 
 
