@@ -31,7 +31,8 @@ do.
 
 Every label has a closed set of values, except `definition`, which has one for each definition that executors
 announce, `route` (the templates of the router), `status` of a request, and `version`. Series of closed sets
-begin at 0, so that `rate()` sees the first event. A histogram has the series `_bucket`, `_count` and `_sum`.
+begin at 0, so that `rate()` sees the first event. A histogram has the series `_bucket`, `_count` and `_sum`;
+counters and histograms also show `_created`, the time at which they began.
 """
 
 UNITS: Final[Mapping[str, str]] = {

@@ -10,10 +10,12 @@ from contextlib import AsyncExitStack
 from typing import Any, Final
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.integration.backends import Backend
 from tests.integration.system.harness import System
 from tests.integration.system.witnesses import Witness, nats_witness, sse_witness, ws_witness
+from tools.metrics_reference import described
 
 Act = Callable[[System, str], None]
 
@@ -204,3 +206,31 @@ def test_one_scrape_shows_what_every_process_has_counted(shared: System) -> None
 
     text = shared.until(scraped, "all metrics", 30)
     assert 1 == text.count("# TYPE lastword_transitions_total counter\n")
+
+
+def test_the_page_of_metrics_lists_what_a_scrape_shows(shared: System) -> None:
+    """Every series under its name, with the page's labels, and no other; what only a canary tells aside."""
+    page = {metric.name: metric for metric in described() if not metric.name.startswith("lastword_canary_")}
+
+    def scraped() -> dict[str, set[str]] | None:
+        families = text_string_to_metric_families(shared.get("/metrics").text)
+        seen = {
+            f"{family.name}_total" if family.type == "counter" else family.name: {
+                label for sample in family.samples for label in sample.labels
+            }
+            for family in families
+        }
+        return seen if page.keys() <= seen.keys() else None
+
+    seen = shared.until(scraped, "every metric of the page", 30)
+    assert page.keys() == {name for name in seen if not name.endswith("_created")}
+    for name, labels in seen.items():
+        if name in page:
+            assert labels - {"process"} <= page[name].labels.keys(), name
+
+    def all_are_shown() -> bool:
+        text = shared.get("/metrics").text
+        roles = all(f'role="{role}"' in text for role in ("supervisor", "auditor", "executor", "edge"))
+        return roles and bool(re.search(r'lastword_definition_executors\{definition="dies",.*\} 1', text))
+
+    shared.until(all_are_shown, "who is at work, and on what", 30)
