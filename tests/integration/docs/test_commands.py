@@ -16,7 +16,7 @@ from tests.integration.docs.terminal import Terminal
 EXCUSED: Final[Mapping[str, str]] = {
     "docs/how-to/adopt.md": "tests/integration/cli/test_adopt.py follows it",
     "docs/how-to/cluster.md": "tests/integration/docs/test_cluster_page.py follows it, beside `make cluster`",
-    "docs/how-to/deploy.md": "wants Docker; the topology's tests start the same from the same files",
+    "docs/how-to/deploy.md": "wants Docker, or hosts of NATS; tests/integration/topology does what it says",
 }
 """Pages none of whose commands are run here, and why."""
 ASSIGNED: Final = re.compile(r"(?P<name>[A-Z][A-Z0-9_]*)=")
