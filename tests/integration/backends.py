@@ -88,4 +88,4 @@ class ClusterBackend(Backend):
 
     def system(self, folder: Path, **given: Any) -> System:
         """Return one with a cluster and a database of its own."""
-        return System(folder, postgres=self.postgres, **given)
+        return System(folder, self.postgres, **given)

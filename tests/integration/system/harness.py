@@ -39,9 +39,10 @@ class System:
     def __init__(
         self,
         folder: Path,
+        postgres: PrivatePostgres | None = None,
+        /,
         *,
         config: str = "lastword.toml",
-        postgres: PrivatePostgres | None = None,
         **environ: str,
     ) -> None:
         """With `postgres`, use that and a NATS cluster of its own instead of what is embedded."""

@@ -57,7 +57,8 @@ class NewerSenders(Proxy):
 
 def _grown(value: Any) -> Any:
     if isinstance(value, list):
-        return [_grown(each) for each in cast("list[Any]", value)]
+        items: list[Any] = value
+        return [_grown(each) for each in items]
     if not isinstance(value, dict):
         return value
     fields = cast("dict[str, Any]", value)
