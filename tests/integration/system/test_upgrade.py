@@ -57,8 +57,7 @@ class NewerSenders(Proxy):
 
 def _grown(value: Any) -> Any:
     if isinstance(value, list):
-        items: list[Any] = value
-        return [_grown(each) for each in items]
+        return [_grown(each) for each in iter(value)]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]  JSON
     if not isinstance(value, dict):
         return value
     fields = cast("dict[str, Any]", value)
