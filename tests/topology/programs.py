@@ -95,6 +95,8 @@ def program(room: Room, command: list[str]) -> list[str]:
     match command[0]:
         case "lastword":
             return _lastword(room, command[1:])
+        case "python":
+            return [slim_python(), *command[1:]]
         case "pg_isready" as name:
             return [str(_find_programs() / name), *command[1:]]
         case "wget" | "curl" as name:

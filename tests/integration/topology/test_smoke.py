@@ -17,7 +17,7 @@ async def test_clients_notice_nothing_but_the_truth() -> None:
     """
     environ = {"DEPLOY_WORK": str(ROOT / "tests" / "topology" / "work")}
     async with (
-        open_topology(environ=environ, without=("grafana", "prometheus"), grace_s=1.0) as topology,
+        open_topology(environ=environ, without=("canary", "grafana", "prometheus"), grace_s=1.0) as topology,
         open_audience(topology) as audience,
     ):
         survivors = await kill_some(topology, audience)
