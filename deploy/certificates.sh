@@ -43,7 +43,7 @@ if [ ! -e "$folder/ca.pem" ]; then
         -addext "keyUsage = critical, keyCertSign, cRLSign"
 fi
 sign nats "$@"
-sign proxy "$proxy"
+sign proxy "$proxy" proxy # its name among containers as well
 # Behind the folder's door, which is closed to all but its owner; containers read them under other names.
 chmod 700 "$folder"
 chmod 644 "$folder"/*.pem "$folder"/nats.key "$folder"/proxy.key

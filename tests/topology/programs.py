@@ -101,6 +101,8 @@ def program(room: Room, command: list[str]) -> list[str]:
             return [str(_find_programs() / name), *command[1:]]
         case "wget" | "curl" as name:
             return [debian(name), *command[1:]]
+        case "python":
+            return [sys.executable, *command[1:]]
         case other:
             return [other, *command[1:]]
 

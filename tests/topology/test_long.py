@@ -11,10 +11,9 @@ import pytest
 
 from tests.topology.audience import open_audience
 from tests.topology.compose import PLAIN, ROOT, WITH_TLS
-from tests.topology.topology import open_topology
+from tests.topology.topology import ONLOOKERS, open_topology
 from tests.topology.upheaval import kill_some, replace_all
 
-ONLOOKERS = ("grafana", "prometheus")
 QUICK = {"DEPLOY_WORK": str(ROOT / "tests" / "topology" / "work")}
 
 
@@ -49,7 +48,12 @@ async def test_the_work_that_comes_with_it_is_offered() -> None:
     """Without a folder of one's own, executors serve what lies in deploy/work: a crew is among it."""
     async with open_topology(PLAIN, without=ONLOOKERS) as topology, open_audience(topology) as audience:
         offered = {one["name"]: one["kind"] for one in (await audience.get("/definitions"))["items"]}
-        assert {"wait": "function", "count-words": "function", "research-brief": "crew"} == offered
+        assert {
+            "wait": "function",
+            "count-words": "function",
+            "research-brief": "crew",
+            "canary": "function",
+        } == offered
         await audience.begin("count-words", text="one two two")
         assert [] == await audience.judge()
 
@@ -72,7 +76,7 @@ async def test_it_tells_where_everything_is_and_leaves_nothing_behind() -> None:
         summary = await client.get(f"{said['the app and the API']}/summary")
         assert summary.status_code == 200
         scraped = (await client.get(f"{said['Prometheus']}/api/v1/targets")).json()["data"]["activeTargets"]
-    assert {"lastword", "prometheus"} <= {target["labels"]["job"] for target in scraped}
+    assert {"lastword", "lastword-canary", "prometheus"} == {target["labels"]["job"] for target in scraped}
     program.send_signal(signal.SIGINT)
     assert await program.wait() == 0
     folder = said["logs, one folder each"]

@@ -18,10 +18,12 @@ from tests.topology.compose import PLAIN, Compose, File, Service, read_compose
 from tests.topology.container import Container
 from tests.topology.layout import Block, Room, take_block
 
-__all__ = ["Topology", "open_topology"]
+__all__ = ["ONLOOKERS", "Topology", "open_topology"]
 
 NO_STAND_IN: Final = ("grafana",)
 """Services that nothing here can stand in for."""
+ONLOOKERS: Final = (*NO_STAND_IN, "prometheus", "canary")
+"""Services that only look on, or begin work of their own, which a test has no use for."""
 LAST: Final = ("nats", "postgres")
 """Images of what others need to say goodbye."""
 

@@ -89,6 +89,19 @@ def test_what_is_open_to_the_host_is_open_to_loopback_alone(compose: Compose) ->
     assert ["0.0.0.0"] == [port.host_ip for port in wide["proxy"].ports]  # noqa: S104
 
 
+def test_prometheus_finds_whom_it_asks(compose: Compose) -> None:
+    """Each target is a service that it shares a network with, and an edge answers to the name."""
+    text = (ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text("utf-8")
+    asked = {name for name, _ in re.findall(r"([\w-]+):(\d{4})\b", text)} - {"localhost"}
+    assert {"edge-1", "edge-2", "canary"} == asked
+    for name in asked:
+        assert "front" in compose.services[name].networks
+    allowed = compose.services["edge-1"].environment["LASTWORD_HTTP__ALLOWED_HOSTS"].split(",")
+    assert {"edge-1", "edge-2", "proxy"} <= set(allowed)
+    (secret,) = compose.services["prometheus"].secrets
+    assert f"credentials_file: {secret.target}\n" in text
+
+
 def test_every_setting_is_one(compose: Compose, tmp_path: Path) -> None:
     """And each role finds what it needs: its own key, the three servers, and copies on all of them."""
     for service in roles(compose).values():

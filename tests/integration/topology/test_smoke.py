@@ -4,7 +4,7 @@ import pytest
 
 from tests.topology.audience import open_audience
 from tests.topology.compose import ROOT
-from tests.topology.topology import open_topology
+from tests.topology.topology import ONLOOKERS, open_topology
 from tests.topology.upheaval import kill_some, replace_all
 
 
@@ -17,7 +17,7 @@ async def test_clients_notice_nothing_but_the_truth() -> None:
     """
     environ = {"DEPLOY_WORK": str(ROOT / "tests" / "topology" / "work")}
     async with (
-        open_topology(environ=environ, without=("canary", "grafana", "prometheus"), grace_s=1.0) as topology,
+        open_topology(environ=environ, without=ONLOOKERS, grace_s=1.0) as topology,
         open_audience(topology) as audience,
     ):
         survivors = await kill_some(topology, audience)
