@@ -19,10 +19,8 @@ __all__ = ["BOUND_S", "RULES", "Violation", "check", "detections", "ends_by_work
 
 BOUND_S: Final = 18.0
 """DESIGN section 4: how soon a host that has vanished is noticed, the slowest of its bounds."""
-SLACK_S: Final = 7.0
-"""What a machine with two cores under a campaign may add to it."""
-GRACE_S: Final = 16.0 + SLACK_S
-"""How long after a fault of an executor a verdict upon it may still come."""
+GRACE_S: Final = 16.0
+"""How long after a fault of an executor a verdict upon it may still come, the machine's slack apart."""
 WINDOW_S: Final = 1.0
 """An executor away for less than the auditor's window (1.5 s) is not lost; some is left for clocks."""
 
@@ -36,6 +34,11 @@ CODES: Final = {
     "dies SIGSEGV": ErrorCode.ABRUPT_EXIT,
 }
 """What a failure is called, by the process's last word."""
+DEADLY: Final = frozenset({"kill executor", "vanish executor"})
+SILENCING: Final = DEADLY | {
+    f"{act} executor" for act in ("stop", "cut", "freeze", "deafen", "delay", "throttle", "unplug")
+}
+"""Faults that keep an executor from beating; a full disk, a clock, and late or repeated reports do not."""
 UPON_WORKFLOW: Final = frozenset({"kill child", "stop child", "lie report"})
 """Faults whose target is a workflow."""
 
@@ -132,8 +135,11 @@ def no_verdict_upon_the_healthy(history: History) -> Iterator[Violation]:
         if end.code in VERDICTS and not any(
             fault.began_s < end.stored_s
             and (
-                fault.kind == "kill executor"
-                or (end.stored_s < fault.ended_s + GRACE_S and fault.ended_s - fault.began_s > WINDOW_S)
+                fault.kind in DEADLY
+                or (
+                    end.stored_s < fault.ended_s + GRACE_S + history.slack_s
+                    and fault.ended_s - fault.began_s > WINDOW_S
+                )
             )
             for fault in _upon_executor(history, end.executor)
         ):
@@ -156,7 +162,7 @@ def every_end_is_noticed_in_time(history: History) -> Iterator[Violation]:
                 if fault.began_s < end.stored_s and fault.ended_s > lived.ended_s
             ]
         )
-        if end.stored_s - since_s > BOUND_S + SLACK_S:
+        if end.stored_s - since_s > BOUND_S + history.slack_s:
             detail = f"{end.status} {end.stored_s - since_s:.1f} s after its end, or the last fault's"
             yield Violation(rule="late", workflow=lived.workflow, detail=detail)
 
@@ -302,7 +308,7 @@ def _records(history: History) -> dict[str, list[Recorded]]:
 
 
 def _upon_executor(history: History, executor: str | None) -> Iterator[Faulted]:
-    return (fault for fault in history.faults if fault.kind.endswith("executor") and fault.target == executor)
+    return (fault for fault in history.faults if fault.kind in SILENCING and fault.target == executor)
 
 
 def _wrong(history: History, end: Recorded, lived: Lived | None) -> str | None:
