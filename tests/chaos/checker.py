@@ -15,7 +15,16 @@ from msgspec import Struct
 from lastword.contracts.statuses import RANK, TERMINAL, ErrorCode, Status
 from tests.chaos.history import Faulted, History, Lived, Recorded, Told
 
-__all__ = ["BOUND_S", "RULES", "Violation", "check", "detections", "ends_by_workflow", "touching"]
+__all__ = [
+    "BOUND_S",
+    "RULES",
+    "Violation",
+    "check",
+    "detections",
+    "ends_by_workflow",
+    "first_told",
+    "touching",
+]
 
 BOUND_S: Final = 18.0
 """DESIGN section 4: how soon a host that has vanished is noticed, the slowest of its bounds."""
@@ -265,13 +274,19 @@ def ends_by_workflow(history: History) -> dict[str, Recorded]:
     return ends
 
 
-def detections(history: History) -> dict[str, float]:
-    """Return, by workflow, how long after its process's end the first client was told."""
+def first_told(history: History) -> dict[str, float]:
+    """Return, by workflow, when the first client was told that it had ended."""
     first: dict[str, float] = {}
     for client in history.clients:
         for told in client.told:
             if told.status in TERMINAL:
                 first[told.workflow] = min(told.at_s, first.get(told.workflow, told.at_s))
+    return first
+
+
+def detections(history: History) -> dict[str, float]:
+    """Return, by workflow, how long after its process's end the first client was told."""
+    first = first_told(history)
     return {
         lived.workflow: max(0.0, first[lived.workflow] - lived.ended_s)
         for lived in history.lived

@@ -1,12 +1,13 @@
 """What a campaign does, and when: drawn from its seed alone, so that it can be played again."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
-__all__ = ["ACTORS", "SHORT", "Cast", "Fault", "Job", "Pace", "plan_faults", "plan_load"]
+__all__ = ["ACTORS", "CALM", "SHORT", "Cast", "Fault", "Job", "Pace", "plan_faults", "plan_load"]
 
 
 class Job(Struct, frozen=True, kw_only=True):
@@ -59,20 +60,6 @@ class Cast(Struct, frozen=True, kw_only=True):
         act, _, upon = kind.partition(" ")
         needed = {"vanish": self.hosts, "unplug": self.hosts, "fill": self.disks, "jump": self.clocks}
         return needed.get(act, upon != "postgres" or self.postgres)
-
-
-class Pace(Struct, frozen=True, kw_only=True):
-    """How thick faults come."""
-
-    every_s: float = 2.5
-    """Between two, on average."""
-    longest_s: float = 25.0
-    evenly: bool = False
-    """Whether each kind comes as often as any other."""
-
-
-SHORT: Final = Pace(every_s=1.3, longest_s=8.0, evenly=True)
-"""Most kinds once, and soon over."""
 
 
 ACTORS: Final = ("supervisor", "auditor", "executor", "edge")
@@ -132,6 +119,37 @@ LASTS_S: Final = {
 OTHERS_LAST_S: Final = (0.5, 25.0)
 
 
+class Pace(Struct, frozen=True, kw_only=True):
+    """How thick faults come."""
+
+    every_s: float = 2.5
+    """Between two, on average."""
+    longest_s: float = 25.0
+    evenly: bool = False
+    """Whether each kind comes as often as any other."""
+    rest_s: float | None = None
+    """Where one comes only after the one before is over, the least time between them."""
+    strikes: Mapping[str, int] = msgspec.field(default_factory=lambda: STRIKES)
+    """Kinds, and how often each."""
+
+
+SHORT: Final = Pace(every_s=1.3, longest_s=8.0, evenly=True)
+"""Most kinds once, and soon over."""
+CALM: Final = Pace(
+    every_s=2.0,
+    rest_s=8.0,
+    strikes={
+        "kill child": 4,
+        "kill executor": 4,
+        "vanish executor": 3,
+        "cut executor": 2,
+        "freeze executor": 1,
+        "unplug executor": 1,
+    },
+)
+"""Those for which DESIGN says how soon they are noticed, one at a time."""
+
+
 def plan_load(seed: int, *, lasts_s: float, per_s: float, wires: Sequence[str]) -> list[Job]:
     """Return the workflows of a campaign, in their order."""
     draw = random.Random(f"load {seed}")  # noqa: S311  repeatable, not secret
@@ -157,7 +175,7 @@ def plan_faults(seed: int, *, lasts_s: float, cast: Cast, pace: Pace | None = No
     """Return the faults of a campaign, in their order; the first and last seconds are quiet."""
     pace = pace or Pace()
     draw = random.Random(f"faults {seed}")  # noqa: S311  repeatable, not secret
-    kinds = {kind: 1 if pace.evenly else weight for kind, weight in STRIKES.items() if cast.has(kind)}
+    kinds = {kind: 1 if pace.evenly else weight for kind, weight in pace.strikes.items() if cast.has(kind)}
     deck: list[str] = []
     faults: list[Fault] = []
     at_s = 2.0
@@ -171,4 +189,6 @@ def plan_faults(seed: int, *, lasts_s: float, cast: Cast, pace: Pace | None = No
             longest_s = 8.0  # nobody else is there to be asked
         away_s = min(draw.uniform(shortest_s, longest_s), pace.longest_s)
         faults.append(Fault(at_s=at_s, act=act, upon=place, lasts_s=away_s))
+        if pace.rest_s is not None:
+            at_s += pace.rest_s + away_s
     return faults

@@ -1,8 +1,9 @@
 """What a campaign will do follows from its seed."""
 
 from collections import Counter
+from itertools import pairwise
 
-from tests.chaos.plan import ENDINGS, SHORT, STRIKES, Cast, plan_faults, plan_load
+from tests.chaos.plan import CALM, ENDINGS, SHORT, STRIKES, Cast, plan_faults, plan_load
 
 CLUSTER = Cast(nodes=3, postgres=True, hosts=True, disks=True, clocks=True)
 
@@ -49,3 +50,11 @@ def test_a_short_campaign_has_each_fault_at_most_twice() -> None:
     assert len(counts) > len(STRIKES) // 2
     assert max(counts.values()) <= 2
     assert max(fault.lasts_s for fault in faults) <= SHORT.longest_s
+
+
+def test_a_calm_campaign_plays_one_fault_after_the_other() -> None:
+    """So that what is measured is the doing of one."""
+    faults = plan_faults(7, lasts_s=600, cast=CLUSTER, pace=CALM)
+
+    assert set(CALM.strikes) == {f"{fault.act} {fault.upon.partition('-')[0]}" for fault in faults}
+    assert all(before.at_s + before.lasts_s + 8.0 <= after.at_s for before, after in pairwise(faults))
