@@ -210,7 +210,10 @@ class Stack:
             self._start_role(role)
             changed = True
         if changed:
-            self._tell()
+            try:
+                self._tell()
+            except OSError as error:  # a full disk ends nothing that runs
+                self._say("run_file.not_written", why=str(error))
         return True
 
     def _is_ill(self, server: EmbeddedServer) -> bool:
