@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final, Literal
@@ -106,14 +106,8 @@ class Deployment:
                     self.clocks[name] = Clock(library, self.folder / f"{name}.clock")
                     environ |= self.clocks[name].environ
                 if role == "executor":
-                    address = "127.0.0.1"
-                    if self.cast.hosts:
-                        host = self.hosts[name] = await stack.enter_async_context(Host().open())
-                        address = host.address
-                        command = [*host.inside, *command]
-                    links = [Link(port, address) for port in self.nats_ports]
-                    self.links[name] = [await stack.enter_async_context(link.open()) for link in links]
-                    environ["LASTWORD_BUS__URL"] = _urls([link.port for link in links], address)
+                    inside, environ["LASTWORD_BUS__URL"] = await self._lead_to_nats(stack, name)
+                    command = [*inside, *command]
                 elif role == "auditor":
                     user, password = self.credentials.system
                     urls = [f"nats://{user}:{password}@127.0.0.1:{port}" for port in self.nats_ports]
@@ -130,6 +124,17 @@ class Deployment:
                     ready=f'"{role}.ready"',
                     numbered="LASTWORD_EXECUTOR__NAME" if role == "executor" else None,
                 )
+
+    async def _lead_to_nats(self, stack: AsyncExitStack, name: str) -> tuple[Sequence[str], str]:
+        """Open an executor's links; return what goes before its command, and the links' URLs."""
+        inside: Sequence[str] = ()
+        address = "127.0.0.1"
+        if self.cast.hosts:
+            host = self.hosts[name] = await stack.enter_async_context(Host().open())
+            inside, address = host.inside, host.address
+        links = [Link(port, address) for port in self.nats_ports]
+        self.links[name] = [await stack.enter_async_context(link.open()) for link in links]
+        return inside, _urls([link.port for link in links], address)
 
     def named(self, role: str) -> list[Place]:
         """Return the places of a role."""

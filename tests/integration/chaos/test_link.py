@@ -128,25 +128,26 @@ def _a_moment(*_: object) -> float:
     return 0.1
 
 
-async def test_a_link_that_holds_reports_lets_all_else_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A beat overtakes the report before it, which comes later, and once."""
-    monkeypatch.setattr("tests.chaos.link.random.Random.uniform", _a_moment)
+async def _hears(act: str, said: bytes, lines: int) -> list[bytes]:
+    """Return what the server hears over a link with such manners."""
     async with _echo() as (link, heard, end):
-        await link.behave(manners_for("hold"))
-        end[1].write(b"PUB lastword.report.w-1 0\r\n\r\nPUB lastword.pulse.x 0\r\n\r\n")
-
+        await link.behave(manners_for(act))
+        end[1].write(said)
         async with asyncio.timeout(10):
-            assert [b"PUB lastword.pulse.x 0\r\n", b"\r\n"] == [await heard.get(), await heard.get()]
-            assert b"PUB lastword.report.w-1 0\r\n" == await heard.get()
+            return [await heard.get() for _ in range(lines)]
+
+
+async def test_a_link_that_holds_reports_lets_all_else_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A beat overtakes the report before it, which comes later."""
+    monkeypatch.setattr("tests.chaos.link.random.Random.uniform", _a_moment)
+    heard = await _hears("hold", b"PUB lastword.report.w-1 0\r\n\r\nPUB lastword.pulse.x 0\r\n\r\n", 4)
+
+    assert [b"PUB lastword.pulse.x 0\r\n", b"PUB lastword.report.w-1 0\r\n"] == heard[::2]
 
 
 async def test_a_link_that_repeats_reports_says_them_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The copy has another message id, so that the stream takes it, and asks for no answer."""
+    """The copy asks for no answer, as nobody waits for one."""
     monkeypatch.setattr("tests.chaos.link.random.Random.uniform", _a_moment)
-    async with _echo() as (link, heard, end):
-        await link.behave(manners_for("repeat"))
-        end[1].write(b"PUB lastword.report.w-1 inbox.1 0\r\n\r\n")
+    heard = await _hears("repeat", b"PUB lastword.report.w-1 inbox.1 0\r\n\r\n", 4)
 
-        async with asyncio.timeout(10):
-            lines = [await heard.get() for _ in range(4)]
-        assert [b"PUB lastword.report.w-1 inbox.1 0\r\n", b"PUB lastword.report.w-1 0\r\n"] == lines[::2]
+    assert [b"PUB lastword.report.w-1 inbox.1 0\r\n", b"PUB lastword.report.w-1 0\r\n"] == heard[::2]
