@@ -205,10 +205,11 @@ def everyone_is_told_the_last_word(history: History) -> Iterator[Violation]:
     ends = ends_by_workflow(history)
     for client in history.clients:
         if client.promised:
-            followed = ends if client.follows is None else client.follows
-            for workflow in followed:
-                heard = [told for told in client.told if told.workflow == workflow]
-                for rule, detail in _unlike_an_end(heard, ends.get(workflow)):
+            heard: defaultdict[str, list[Told]] = defaultdict(list)
+            for told in client.told:
+                heard[told.workflow].append(told)
+            for workflow in ends if client.follows is None else client.follows:
+                for rule, detail in _unlike_an_end(heard[workflow], ends.get(workflow)):
                     yield Violation(rule=rule, workflow=workflow, detail=f"{client.name} {detail}")
 
 
