@@ -40,7 +40,8 @@ def main(seed: int, minutes: float, backend: str, *, calm: bool, judge: Path | N
         print(f"Logs and history: {folder}")
     violations = check(history)
     workflows = len({record.workflow for record in history.log})
-    print(f"\n{backend}, seed {seed}: {workflows} workflows, {len(history.faults)} faults,")
+    played = "Judged again" if judge is not None else f"{backend}, seed {seed}"
+    print(f"\n{played}: {workflows} workflows, {len(history.faults)} faults,")
     print(f"{len(history.clients)} clients, {time.monotonic() - began_s:.0f} s.\n")
     print(render(history))
     print(f"\n{render_bounds(history)}")

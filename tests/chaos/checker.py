@@ -299,9 +299,13 @@ def touching(history: History, end: Recorded, lived: Lived | None) -> set[str]:
     """Return the kinds of fault that struck a workflow.
 
     Those upon its own process and its executor count while it ran and until its end was known, the others
-    (servers, supervisors, auditors, edges) where they fell into the time from its process's end on.
+    (servers, supervisors, auditors, edges) where they fell into the time from its process's end on.  One whose
+    process nobody saw was claimed by an executor that died meanwhile: it counts from when it was accepted.
     """
-    began_s = lived.began_s if lived is not None else end.stored_s
+    if lived is not None:
+        began_s = lived.began_s
+    else:
+        began_s = min(record.stored_s for record in history.log if record.workflow == end.workflow)
     ended_s = lived.ended_s if lived is not None and lived.ended_s is not None else end.stored_s
     found: set[str] = set()
     for fault in history.faults:
