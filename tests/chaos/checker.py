@@ -299,8 +299,9 @@ def touching(history: History, end: Recorded, lived: Lived | None) -> set[str]:
     """Return the kinds of fault that struck a workflow.
 
     Those upon its own process and its executor count while it ran and until its end was known, the others
-    (servers, supervisors, auditors, edges) where they fell into the time from its process's end on.  One whose
-    process nobody saw was claimed by an executor that died meanwhile: it counts from when it was accepted.
+    (servers, supervisors, auditors, edges) where they fell into the time from its process's end on.  One
+    whose process nobody saw was claimed by an executor that died meanwhile: it counts from when it was
+    accepted.
     """
     if lived is not None:
         began_s = lived.began_s
