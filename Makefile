@@ -145,8 +145,8 @@ SEED ?= 1
 MINUTES ?= 5
 BACKEND ?= cluster
 .PHONY: chaos
-chaos: $(READY) ## Strike a whole lastword, and judge what witnesses saw: SEED=1 MINUTES=5 BACKEND=cluster or single
-	$(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES) --backend $(BACKEND)
+chaos: $(READY) ## Strike a whole lastword, and judge what witnesses saw: SEED= MINUTES= BACKEND=cluster|single CALM=1
+	$(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES) --backend $(BACKEND) $(if $(CALM),--calm)
 
 .PHONY: topology-test
 topology-test: $(READY) $(UI) ## Kill and replace all of the topology, with TLS, with crews, again and again (about 10 min)

@@ -159,7 +159,8 @@ TALK: Final[Mapping[str, Talk]] = {
     "$JS.API.CONSUMER.LIST.*": Talk(says=(_O,)),
     "$JS.API.CONSUMER.INFO.*.*": Talk(says=(_O,)),
     WHOAMI: Talk(says=(*_ACTORS, _O)),
-    # The server's own events, in the system account.
+    # The server's own events, and how it is, in the system account.
+    subjects.HEALTH: Talk(says=(User.SYSTEM,)),
     subjects.DISCONNECTS: Talk(hears=(User.SYSTEM,)),
 }
 """Every subject on which anyone may speak or listen, JetStream's own (`STREAMS`) aside."""

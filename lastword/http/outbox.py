@@ -38,15 +38,18 @@ class Outbox:
         """Tell those that watch a workflow."""
         self._news.setdefault(cell.id, (cell, []))[1].extend(packets)
 
-    def add_overlay(self, cell: Cell, packet: Packet) -> None:
-        """Tell everyone of something beside the log; within one turn the last of a kind is enough."""
+    def add_overlay(self, cell: Cell, packet: Packet, *, to_groups: bool) -> None:
+        """Tell everyone of something beside the log; within one turn the last of a kind is enough.
+
+        Filters are shown the log in its order, so only what the feed has reached may go `to_groups`.
+        """
         if cell.id in self._audience:
             packets = self._news.setdefault(cell.id, (cell, []))[1]
             if packets and packets[-1].tag == packet.tag:
                 packets[-1] = packet
             else:
                 packets.append(packet)
-        if self._audience.groups:
+        if to_groups and self._audience.groups:
             self._order.append(_Said(cell.entry, cell, (packet,), is_record=False))
 
     def add_to_groups(self, entry: Entry, cell: Cell, packets: Sequence[Packet]) -> None:
