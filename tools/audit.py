@@ -14,13 +14,12 @@ from typing import Any, Final
 
 from packaging.utils import canonicalize_name
 
-from tools.locks import NODE_LOCK, PYTHON_LOCK, ROOT, Locked, node_packages, python_packages
+from tools.locks import NODE_LOCK, PYTHON_LOCK, PYTHON_LOCKS, ROOT, Locked, node_packages, python_packages
 
 __all__ = ["main", "unfit_licences", "unpinned"]
 
 FOUND, NOT_ASKED = 1, 2
 ASK_S: Final = 300.0
-DEV_LOCK: Final = PYTHON_LOCK.with_name("dev.txt")
 TAKEN: Final = re.compile(
     r"(?i)\b(MIT(-0|-CMU)?|MIT License|Apache|BSD|0BSD|ISC|PSF|Python Software Foundation|Unlicense|Zlib|CC0|"
     r"BlueOak|OFL|HPND|MPL|Mozilla Public License|Public Domain|WTFPL|The Unlicense)\b"
@@ -56,7 +55,7 @@ UNREACHABLE: Final = (
 
 def unpinned() -> Iterator[str]:
     """Yield what is wrong with the lock files: a package without an exact version or a digest."""
-    for path in (PYTHON_LOCK, DEV_LOCK):
+    for path in PYTHON_LOCKS:
         for package in python_packages(path):
             if not package.hashes:
                 yield f"{path.name}: {package.name} {package.version} has no digest"

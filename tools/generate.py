@@ -13,17 +13,24 @@ from typing import Any, Final
 
 from lastword import __version__
 from lastword.cli.reference import cli_page
-from lastword.contracts.moves import EVENTS, MOVES, Moves
 from lastword.contracts.schemas import json_schema
-from lastword.contracts.statuses import Status
-from lastword.contracts.traffic import TRAFFIC
 from lastword.http.asyncapi import asyncapi_document
 from lastword.http.endpoints import OPERATIONS
 from lastword.http.openapi import openapi_document
-from lastword.telemetry.reference import metrics_page
-from tools import generate_promela, generate_typescript, permissions_reference, settings_reference
+from tools import (
+    channels_reference,
+    decisions_reference,
+    endpoints_reference,
+    generate_promela,
+    generate_typescript,
+    metrics_reference,
+    permissions_reference,
+    settings_reference,
+    tables,
+)
+from tools.dashboards import DASHBOARDS
 
-__all__ = ["FILES", "main", "render_diagram", "render_schema", "render_subjects", "splice", "stale"]
+__all__ = ["FILES", "main", "render_schema", "splice", "stale"]
 
 ROOT: Final = Path(__file__).parent.parent
 
@@ -31,29 +38,6 @@ ROOT: Final = Path(__file__).parent.parent
 def render_schema() -> str:
     """Return the JSON Schema of every message, with the docstring of each field as its description."""
     return _pretty(json_schema())
-
-
-def render_diagram(moves: Moves = MOVES) -> str:
-    """Return the table of moves as a Mermaid state diagram; events with the same effect share an arrow."""
-    lines = ["```mermaid", "stateDiagram-v2", "    direction LR"]
-    for status in (None, *Status):
-        row = moves[status]
-        for then in dict.fromkeys(row[kind] for kind in EVENTS if kind in row):
-            causes = ", ".join(kind.__name__ for kind in EVENTS if row.get(kind) is then)
-            lines.append(f"    {status or '[*]'} --> {then}: {causes}")
-    lines += [f"    {status} --> [*]" for status in Status if not moves[status]]
-    return "\n".join([*lines, "```"])
-
-
-def render_subjects() -> str:
-    """Return the table of subjects."""
-    rows = ["| subject | stream | who sends | who receives | what for |", "|---|---|---|---|---|"]
-    for row in TRAFFIC:
-        subject = row.subject.replace("*", f"<{row.parameter}>")
-        stream = f"`{row.stream}`" if row.stream else "request and reply" if row.answer else "none"
-        roles = (", ".join(row.senders), ", ".join(row.receivers))
-        rows.append(f"| {' | '.join((f'`{subject}`', stream, *roles, row.summary))} |")
-    return "\n".join(rows)
 
 
 def splice(text: str, content: str, table: str) -> str:
@@ -72,12 +56,17 @@ def _pretty(document: dict[str, Any]) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _statuses_page(path: Path = ROOT / "docs" / "explanation" / "statuses.md") -> str:
-    return splice(path.read_text("utf-8"), render_diagram(), "MOVES")
+def _page(name: str, **content: Callable[[], str]) -> tuple[Path, Callable[[], str]]:
+    """Return a page that people write, and its text with what is printed into it, table by table."""
+    path = ROOT / "docs" / name
 
+    def render() -> str:
+        text = path.read_text("utf-8")
+        for table, print_it in content.items():
+            text = splice(text, print_it(), table)
+        return text
 
-def _subjects_page(path: Path = ROOT / "docs" / "reference" / "nats.md") -> str:
-    return splice(path.read_text("utf-8"), render_subjects(), "TRAFFIC")
+    return path, render
 
 
 def _openapi() -> str:
@@ -92,14 +81,38 @@ FILES: Final[Mapping[Path, Callable[[], str]]] = {
     ROOT / "docs" / "reference" / "messages.schema.json": render_schema,
     ROOT / "docs" / "reference" / "openapi.json": _openapi,
     ROOT / "docs" / "reference" / "asyncapi.json": _asyncapi,
-    ROOT / "docs" / "reference" / "nats.md": _subjects_page,
-    ROOT / "docs" / "explanation" / "statuses.md": _statuses_page,
     generate_typescript.TARGET: generate_typescript.render,
     generate_promela.TARGET: generate_promela.render,
     settings_reference.TARGET: settings_reference.render,
     permissions_reference.TARGET: permissions_reference.render,
     ROOT / "docs" / "reference" / "cli.md": cli_page,
-    ROOT / "docs" / "reference" / "metrics.md": metrics_page,
+    metrics_reference.TARGET: metrics_reference.render,
+    endpoints_reference.TARGET: endpoints_reference.render,
+    channels_reference.TARGET: channels_reference.render,
+    decisions_reference.TARGET: decisions_reference.render,
+    **dict(
+        (
+            _page("reference/nats.md", TRAFFIC=tables.subjects),
+            _page(
+                "reference/http.md",
+                frames=tables.frames,
+                close_codes=tables.close_codes,
+                problems=tables.problems,
+            ),
+            _page(
+                "explanation/statuses.md",
+                Status=tables.statuses,
+                MOVES=tables.diagram,
+                Refusal=tables.refusals,
+                ErrorCode=tables.error_codes,
+            ),
+            _page("explanation/truth.md", MOVES=tables.ratchet),
+        )
+    ),
+    **{
+        ROOT / "deploy" / "grafana" / "dashboards" / f"{dashboard.name}.json": dashboard.render
+        for dashboard in DASHBOARDS
+    },
 }
 """Each generated file, and what makes its text."""
 

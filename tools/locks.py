@@ -6,10 +6,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-__all__ = ["NODE_LOCK", "PYTHON_LOCK", "ROOT", "Locked", "node_packages", "python_packages"]
+__all__ = ["NODE_LOCK", "PYTHON_LOCK", "PYTHON_LOCKS", "ROOT", "Locked", "node_packages", "python_packages"]
 
 ROOT: Final = Path(__file__).parent.parent
 PYTHON_LOCK: Final = ROOT / "requirements" / "runtime.txt"
+PYTHON_LOCKS: Final = (
+    PYTHON_LOCK,
+    *(PYTHON_LOCK.with_name(f"{name}.txt") for name in ("dev", "slim", "build", "docs")),
+)
+"""What is shipped, then what tests it, what the slim image has of it, what builds its wheel, and the site."""
 NODE_LOCK: Final = ROOT / "frontend" / "package-lock.json"
 _PIN: Final = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)")
 _HASH: Final = re.compile(r"--hash=(sha256:[0-9a-f]{64})")

@@ -20,8 +20,9 @@ is configured by this table at each start; for a server of your own `lastword au
 STREAMS_INTRODUCTION: Final = """## Streams
 
 Following is by ordered consumers of one's own, consuming by durable ones; taking is from a durable consumer
-that another has made; looking is reading single messages. Supervisors make and change the streams; nobody may
-purge or delete one.
+that another has made; looking is reading single messages. Saving is taking a snapshot of the whole, restoring
+is putting one back where there is no stream. Supervisors, and who restores, make and change streams; nobody
+may purge or delete one.
 """
 
 
@@ -41,7 +42,8 @@ def render() -> str:
             *talk,
             "",
             STREAMS_INTRODUCTION,
-            "| stream | follows | consumes | takes | looks |\n|---|---|---|---|---|",
+            "| stream | follows | consumes | takes | looks | saves | restores |",
+            "|---|---|---|---|---|---|---|",
             *streams,
             "",
         ]

@@ -36,10 +36,12 @@ INTRODUCTION: Final = """# Settings
 
 Read once at the start: the defaults below, then `lastword.toml` in the working folder (or where
 `LASTWORD_CONFIG` points), then the environment. Two underscores go one level down: `LASTWORD_HTTP__PORT=9000`
-is `port` of `[http]`. An unknown name or a bad value stops the start and names the culprit.
+is `port` of `[http]`. With `_FILE` behind its name a variable gives the path of a file that holds the value,
+so that a secret need not stand in the environment: `LASTWORD_HTTP__TOKEN_FILE=/run/secrets/token`. An unknown
+name or a bad value stops the start and names the culprit.
 
-The command line also reads `LASTWORD_URL` (where the edge is) and `LASTWORD_TOKEN`. What can be run is
-declared in `[workflows.<name>]`: see [Defining workflows](../how-to/define-workflows.md).
+The command line also reads `LASTWORD_URL` (where the edge is), and `LASTWORD_TOKEN` or `LASTWORD_TOKEN_FILE`.
+What can be run is declared in `[workflows.<name>]`: see [Defining workflows](../how-to/define-workflows.md).
 """
 
 

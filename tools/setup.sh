@@ -1,6 +1,7 @@
 #!/bin/sh
 # Make .venv and install exactly what requirements/dev.txt locks, then lastword itself, editable.
 # `make setup` calls this once for each content of the lock file; by hand: tools/setup.sh [python]
+# `make docs` calls it with "docs" after the python, for requirements/docs.txt in an environment of its own.
 set -eu
 cd "$(dirname "$0")/.."
 python=${1:-python3}
@@ -49,6 +50,14 @@ cert=${PIP_CERT:-$(setting cert)}
 [ -z "$cert" ] || export SSL_CERT_FILE="${SSL_CERT_FILE:-$cert}"
 export UV_NO_CONFIG=1 UV_NO_PROGRESS="${UV_NO_PROGRESS:-1}" UV_PYTHON_DOWNLOADS=never
 export PIP_DISABLE_PIP_VERSION_CHECK=1
+
+if [ "${2:-}" = docs ]; then
+    rm -rf .venv/docs
+    "$python" -m venv --without-pip .venv/docs
+    "$bin/uv" pip sync --quiet --python .venv/docs/bin/python --require-hashes requirements/docs.txt ||
+        "$bin/pip" --python .venv/docs/bin/python install --quiet --no-deps --require-hashes -r requirements/docs.txt
+    exit
+fi
 
 with_uv() {
     # uv's own line of the lock, so that the tool that checks digests has been checked.

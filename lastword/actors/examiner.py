@@ -129,7 +129,12 @@ class Examiner:
         """Look at everything, for what no event announced."""
         now_s = _now_s()
         self._watchlist.forget_idle(now_s)
-        self._metrics.workflows(self._watchlist.counts(), self._watchlist.stale(now_s))
+        self._metrics.workflows(
+            self._watchlist.counts(),
+            stale=self._watchlist.stale(now_s),
+            stuck=self._watchlist.stuck(now_s, self._verdict_due_s),
+        )
+        self._metrics.executors(self._watchlist.serving(now_s))
         self.suspect_all()
         for entry in list(self._watchlist.overdue(now_s)):
             await self._report_queue_timeout(entry)
@@ -141,6 +146,13 @@ class Examiner:
         for suspicion in self._watchlist.suspicions(_now_s()):
             # Silence has been waited out already; the window is only there to ask twice.
             self._suspect(suspicion, self._settings.question_timeout_s)
+
+    @property
+    def _verdict_due_s(self) -> float:
+        """Silence after which there must have been a verdict: the timeout, all questions, and patience."""
+        settings = self._settings
+        asking_s = settings.reconnect_window_s + 3 * settings.question_timeout_s
+        return settings.heartbeat_timeout_s + asking_s + self._interval_s + 2 * settings.scan_interval_s
 
     def _suspect(self, suspicion: Suspicion, window_s: float) -> None:
         executor = suspicion.executor

@@ -59,6 +59,7 @@ from lastword.contracts.messages import (
 from lastword.contracts.permissions import is_inbox
 from lastword.contracts.records import Entry
 from lastword.contracts.statuses import LIVE
+from lastword.telemetry import traces
 from lastword.telemetry.metrics import Metrics
 
 __all__ = ["Executor", "executor_name"]
@@ -122,6 +123,9 @@ class Executor:
         self._serving: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(settings.slots)
         self._stopping = asyncio.Event()
+        self.is_ready = False
+        """Whether it has found out what it can run, and takes work."""
+        self._epoch = ""
         self._heart = Heart(
             bus,
             bus.name,
@@ -144,6 +148,7 @@ class Executor:
             self._heart.definitions = tuple(served)
             intake = [self._take_jobs_of(name) for name in served]
             self._heart.beat_soon()
+            self.is_ready = True
             log.info("executor.ready", executor=self._bus.name, serves=served, slots=self._settings.slots)
             try:
                 await self._stopping.wait()
@@ -276,7 +281,10 @@ class Executor:
             self._slots.release()
             await self._part_with_copy(letter)
             return
-        with bound_contextvars(workflow=job.id):
+        run = traces.span(
+            f"run {job.definition}", "consumer", carrier=letter.headers, lastword__workflow=job.id
+        )
+        with bound_contextvars(workflow=job.id), run:
             self._claiming.add(job.id)
             try:
                 entry = await self._claim(job)
@@ -431,10 +439,33 @@ class Executor:
             back.clear()
             if self._bus.is_connected:
                 connected_at_s = loop.time()
+                await self._recognise_log()
                 await self._reread(list(self._tenures))
             elif self._settings.when_isolated == "stop" and loop.time() - connected_at_s > self._timeout_s:
                 for tenure in self._tenures.values():
                     tenure.end(WhyEnded.ISOLATED)
+
+    async def _recognise_log(self) -> None:
+        """Give up what another log does not know of: it was restored from before, or made anew.
+
+        Its positions may be lower than our leases, and so would never be obeyed; and the number of our lease
+        may have been given again, to somebody else.
+        """
+        try:
+            epoch = (await self._log.head()).epoch
+            if self._epoch not in {"", epoch}:
+                log.warning("executor.log_renewed", workflows=sorted(self._tenures))
+                for tenure in list(self._tenures.values()):
+                    entry = await self._log.read(tenure.held.id)
+                    if entry is None or (entry.record.executor, entry.lease) != (
+                        self._bus.name,
+                        tenure.held.lease,
+                    ):
+                        tenure.give_up()
+        except Unavailable as error:
+            log.debug("epoch.not_yet", error=str(error))
+        else:
+            self._epoch = epoch
 
     async def _reread(self, workflow_ids: list[str]) -> None:
         try:

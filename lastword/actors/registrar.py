@@ -25,6 +25,7 @@ from lastword.contracts.events import Cancelled, Error, Event, Failed, Lost, Que
 from lastword.contracts.moves import IllegalMove, Refusal
 from lastword.contracts.records import Entry, Record, advance
 from lastword.contracts.statuses import ErrorCode, Status
+from lastword.telemetry import traces
 from lastword.telemetry.metrics import Metrics
 
 __all__ = ["Registrar"]
@@ -194,7 +195,8 @@ class Registrar:
     async def _append(self, record: Record, *, after: Entry | None) -> Entry | None:
         """Append; return None where another record came first."""
         try:
-            entry = await self._append_somehow(record, expected=after.position if after else 0)
+            with traces.span(f"append {record.status}", "producer", lastword__workflow=record.id):
+                entry = await self._append_somehow(record, expected=after.position if after else 0)
         except Conflict:
             self._forget(record.id)
             return None

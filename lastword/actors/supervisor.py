@@ -30,6 +30,7 @@ from lastword.actors.queues import job_queue
 from lastword.actors.receptionist import Receptionist
 from lastword.actors.registrar import Registrar
 from lastword.actors.settings import SupervisorSettings
+from lastword.actors.surveyor import Surveyor
 from lastword.bus import (
     Bus,
     Inspector,
@@ -50,13 +51,13 @@ from lastword.contracts.moves import IllegalMove
 from lastword.contracts.records import Record
 from lastword.contracts.statuses import Status
 from lastword.storage import Database
+from lastword.telemetry import traces
 from lastword.telemetry.metrics import Metrics
 
 __all__ = ["Dispatcher", "ReportReader", "Supervisor"]
 
 log = structlog.get_logger(__name__)
 
-QUEUES_EVERY_S: Final = 5.0
 EVIDENCE: Final = 20  # refused reports of one partition that are kept at once
 EVIDENCE_PER_S: Final = 1  # and after that: each takes two requests, and other reports of its workflow wait
 
@@ -81,10 +82,14 @@ class ReportReader(Actor[Report]):
     async def handle(self, letter: Letter[Report]) -> None:
         """Accept the report, or keep it as evidence of what was refused."""
         report = letter.message
+        cause = report.event.__struct_config__.tag
         try:
-            if isinstance(report.event, Lost | QueueTimedOut):
-                await self._let_elders_go_first(letter)
-            await self._accept(report)
+            with traces.span(
+                f"report {cause}", "consumer", carrier=letter.headers, lastword__workflow=report.id
+            ):
+                if isinstance(report.event, Lost | QueueTimedOut):
+                    await self._let_elders_go_first(letter)
+                await self._accept(report)
         except Unavailable as error:
             raise Postponed(str(error), 0.5) from error
         except TooLarge as error:  # even without its bulk; it would come again for ever
@@ -188,9 +193,10 @@ class Dispatcher(Actor[Record]):
             return
         job = Job(id=record.id, definition=record.definition, position=letter.position)
         try:
-            await self._post.store(
-                subjects.job(record.definition), msgspec.json.encode(job), message_id=f"job-{record.id}"
-            )
+            with traces.span("dispatch", "producer", carrier=letter.headers, lastword__workflow=record.id):
+                await self._post.store(
+                    subjects.job(record.definition), msgspec.json.encode(job), message_id=f"job-{record.id}"
+                )
         except Unavailable as error:
             raise Postponed(str(error), 0.5) from error
 
@@ -222,6 +228,7 @@ class Supervisor:
         self._projector = Projector(
             bus, self._status_log, database, metrics, every_s=settings.project_every_s
         )
+        self._surveyor = Surveyor(bus, self._catalogue, metrics)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -236,7 +243,7 @@ class Supervisor:
             tasks.create_task(keep("commands", self._answer_commands), name="commands")
             tasks.create_task(keep("streams", self._restore_streams), name="streams")
             tasks.create_task(keep("queues", self._make_queues), name="queues")
-            tasks.create_task(keep("queue lengths", self._measure_queues), name="queue lengths")
+            tasks.create_task(keep("survey", self._surveyor.run), name="survey")
 
     async def _restore_streams(self) -> None:
         """After each reconnect, make again what a restarted server has lost: streams kept in memory."""
@@ -267,17 +274,6 @@ class Supervisor:
                 await changed.wait()
         finally:
             self._bus.on_reconnect.remove(begin_anew)
-
-    async def _measure_queues(self) -> None:
-        """Count the jobs that wait, by definition, as often as metrics are told."""
-        while True:
-            request = {"subjects_filter": subjects.job()}
-            info = await self._bus.ask_api(f"STREAM.INFO.{subjects.JOB_STREAM}", request)
-            found: dict[str, int] = info.get("state", {}).get("subjects") or {}
-            waiting = {subjects.last_token(name): jobs for name, jobs in found.items()}
-            for definition in {*self._catalogue.names, *waiting}:
-                self._metrics.queued(definition, waiting.get(definition, 0))
-            await asyncio.sleep(QUEUES_EVERY_S)
 
     async def _read_reports(self, partition: int) -> None:
         consumer = PullConsumer(

@@ -25,6 +25,7 @@ from lastword.contracts.events import Cancelled, Error, Failed, Succeeded
 from lastword.contracts.messages import Held, Report
 from lastword.contracts.records import Entry
 from lastword.contracts.statuses import ErrorCode, Status
+from lastword.telemetry import traces
 from lastword.telemetry.metrics import Metrics
 
 __all__ = ["Tenure", "WhyEnded"]
@@ -104,6 +105,11 @@ class Tenure:
         elif entry.lease != self.held.lease:
             self.end(WhyEnded.FENCED)
 
+    def give_up(self) -> None:
+        """End the process at once and wait for nothing more: the log is another one, without this lease."""
+        self.settled.set()
+        self.end(WhyEnded.FENCED)
+
     def end(self, why: WhyEnded) -> None:
         """End the process: at once for a deadline or a fence, politely otherwise. The first reason stands.
 
@@ -148,8 +154,16 @@ class Tenure:
     async def _work_through(self) -> Report:
         if self._is_asked_to_end():
             return self._report(self._judge(_never_began()))
+        with traces.span("process", lastword__workflow=self.held.id) as step:
+            return await self._run_process(step)
+
+    async def _run_process(self, step: traces.Span) -> Report:
+        """Start the process, and see it end; it can go on with the trace by its `TRACEPARENT`."""
+        carrier = {name.upper(): value for name, value in traces.carrier().items()}
         try:
-            child = await self._pool.spawn(self._work)
+            child = await self._pool.spawn(
+                msgspec.structs.replace(self._work, environment={**self._work.environment, **carrier})
+            )
         except SpawnFailed as error:
             if self._is_asked_to_end():  # and so it has
                 return self._report(self._judge(_never_began()))
@@ -175,6 +189,7 @@ class Tenure:
             if alarm is not None:
                 alarm.cancel()
         self._ended_at_s = ended.ended_at_s
+        step.tell(process__pid=child.pid, lastword__ended=ended.signal or f"exit code {ended.exit_code}")
         log.info(
             "workflow.process_ended",
             workflow=self.held.id,

@@ -4,6 +4,7 @@ Pure: it is told what was heard and what time it is (monotonic seconds of this p
 suspect.  No clock of another host is ever compared with ours; how old something is, the server says.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
@@ -19,6 +20,8 @@ UNLISTED_BEATS: Final = 2
 """Beats without a lease before it is suspected: the first may have been under way when it was claimed."""
 
 
+SERVED: Final = 65_536
+"""Definitions that all executors together may say they serve; what a later one says is not remembered."""
 STRANGERS: Final = 4_096
 """Executors beyond which one is remembered only if it holds something: a forged pulse can name any."""
 
@@ -39,6 +42,8 @@ class _Seen(Struct, kw_only=True):
     last_beat_s: float
     state: str | None = None
     """What its last beat said; None where none was heard."""
+    definitions: tuple[str, ...] = ()
+    """What it serves, as it says."""
     unlisted: dict[Held, int]
     expired: bool = False
 
@@ -52,6 +57,7 @@ class Watchlist:
         self._entries: dict[str, Entry] = {}
         self._pending: dict[str, tuple[Entry, float]] = {}
         self._executors: dict[str, _Seen] = {}
+        self._served = 0
         self._cut_at_s = 0.0
 
     # What was heard
@@ -84,10 +90,16 @@ class Watchlist:
         seen = self._executors.setdefault(pulse.executor, _Seen(last_beat_s=now_s, unlisted={}))
         seen.last_beat_s = now_s - age_s
         seen.state = pulse.state
+        self._note_served(seen, pulse.definitions)
         seen.expired = False
         listed = set(pulse.leases)
         missing = [one for one in held if one not in listed]
         seen.unlisted = {one: seen.unlisted.get(one, 0) + 1 for one in missing}
+
+    def _note_served(self, seen: _Seen, definitions: tuple[str, ...]) -> None:
+        self._served -= len(seen.definitions)
+        seen.definitions = definitions if self._served + len(definitions) <= SERVED else ()
+        self._served += len(seen.definitions)
 
     def expired(self, executor: str) -> None:
         """Take note that an executor's last beat has expired, says the server."""
@@ -115,6 +127,33 @@ class Watchlist:
         limit_s = now_s - 3 * self._interval_s
         silent = {name for name, seen in self._executors.items() if seen.last_beat_s < limit_s}
         return sum(entry.record.executor in silent for entry in self._entries.values())
+
+    def stuck(self, now_s: float, limit_s: float) -> int:
+        """Return for how many held workflows nobody has vouched for `limit_s`, our own deafness left out."""
+        since_s = now_s - limit_s
+        silent = {
+            name for name, seen in self._executors.items() if max(seen.last_beat_s, self._cut_at_s) < since_s
+        }
+        forgotten = {
+            held.id
+            for seen in self._executors.values()
+            for held, beats in seen.unlisted.items()
+            if beats * self._interval_s > limit_s
+        }
+        return sum(
+            entry.record.executor in silent or entry.record.id in forgotten
+            for entry in self._entries.values()
+        )
+
+    def serving(self, now_s: float) -> dict[str, int]:
+        """Return how many executors that beat take work, by definition."""
+        limit_s = now_s - 3 * self._interval_s
+        return Counter(
+            definition
+            for seen in self._executors.values()
+            if seen.state == "serving" and seen.last_beat_s >= limit_s and not seen.expired
+            for definition in set(seen.definitions)
+        )
 
     def last_beat_s(self, executor: str) -> float | None:
         """Return when an executor was last heard, on this process's monotonic clock."""
@@ -164,4 +203,5 @@ class Watchlist:
         holders = {entry.record.executor for entry in self._entries.values()}
         for name, seen in list(self._executors.items()):
             if name not in holders and now_s - seen.last_beat_s > 10 * self._timeout_s:
+                self._note_served(seen, ())
                 del self._executors[name]

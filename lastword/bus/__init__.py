@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ServerFailed,
         ServerTooOld,
         StreamMismatch,
+        StreamMissing,
         TooLarge,
         Unavailable,
         Unheard,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from lastword.bus.pull import PullConsumer
     from lastword.bus.server import EmbeddedServer, read_embedded
     from lastword.bus.settings import BusSettings
+    from lastword.bus.snapshots import Snapshot, find_stream, raw_messages, restore_stream, save_stream
     from lastword.bus.streams import ensure_streams
 
 __all__ = [
@@ -61,8 +63,10 @@ __all__ = [
     "PullConsumer",
     "ServerFailed",
     "ServerTooOld",
+    "Snapshot",
     "StatusLog",
     "StreamMismatch",
+    "StreamMissing",
     "TooLarge",
     "Unavailable",
     "Unheard",
@@ -71,8 +75,12 @@ __all__ = [
     "decode_record",
     "ensure_streams",
     "epoch_of",
+    "find_stream",
     "open_bus",
+    "raw_messages",
     "read_embedded",
+    "restore_stream",
+    "save_stream",
     "serve_commands",
     "write_nkeys",
 ]
@@ -101,6 +109,7 @@ _NAMES: Final = {
         "ServerFailed",
         "ServerTooOld",
         "StreamMismatch",
+        "StreamMissing",
         "TooLarge",
         "Unavailable",
         "Unheard",
@@ -135,6 +144,13 @@ _NAMES: Final = {
         "read_embedded",
     ),
     "settings": ("BusSettings",),
+    "snapshots": (
+        "Snapshot",
+        "find_stream",
+        "raw_messages",
+        "restore_stream",
+        "save_stream",
+    ),
     "streams": ("ensure_streams",),
 }
 _HOME: Final = {name: module for module, names in _NAMES.items() for name in names}

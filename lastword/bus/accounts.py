@@ -60,6 +60,10 @@ class Credentials(Struct, frozen=True, kw_only=True):
     """May listen; also whoever gives no credentials."""
     operator: Login
     """May listen, look and command."""
+    backup: Login
+    """May take snapshots of the streams."""
+    restore: Login
+    """May put them back."""
     system: Login
     """Hears the server's own events."""
 

@@ -24,6 +24,7 @@ from lastword.bus.inspector import Inspector, Unusable
 from lastword.contracts import subjects
 from lastword.contracts.messages import Cancel, Claim, Problem, Reconcile, Reply, Start
 from lastword.contracts.permissions import is_inbox
+from lastword.telemetry import traces
 from lastword.telemetry.metrics import Metrics
 
 __all__ = ["CommandClient", "Handler", "serve_commands"]
@@ -71,7 +72,8 @@ class CommandClient:
 
     async def _ask(self, verb: str, command: Struct, timeout_s: float) -> Reply:
         subject = subjects.command(verb)
-        answer = await self._bus.request(subject, msgspec.json.encode(command), timeout_s=timeout_s)
+        with traces.span(f"ask {verb}", "client"):
+            answer = await self._bus.request(subject, msgspec.json.encode(command), timeout_s=timeout_s)
         try:
             return decode(self._replies, answer)
         except msgspec.DecodeError as error:
@@ -117,38 +119,43 @@ def _endpoint(
     verb: str, handler: Handler, inspector: "Inspector[Any]", running: "set[asyncio.Task[None]]"
 ) -> Callable[[Request], Awaitable[None]]:
     async def answer(request: Request) -> None:
+        with traces.span(f"command {verb}", "server", carrier=request.headers or {}):
+            await decide(request)
+
+    async def decide(request: Request) -> None:
         try:
             command = inspector.check(request.subject, request.data)
         except Unusable as error:
-            await respond(request, _malformed(str(error)))
+            await _respond(verb, request, _malformed(str(error)))
         else:
-            await respond(request, await _handled(verb, handler, command))
-
-    async def respond(request: Request, reply: Reply) -> None:
-        headers = None
-        if reply.problem is not None:  # what the micro protocol shows as an error
-            headers = {
-                "Nats-Service-Error": reply.problem.title,
-                "Nats-Service-Error-Code": str(reply.problem.status),
-            }
-        if not is_inbox(request._msg.reply):  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  no public way
-            log.warning("command.answer_misdirected", verb=verb)
-            return
-        try:
-            await request.respond(msgspec.json.encode(reply), headers=headers)
-        except TRANSIENT:
-            log.debug("command.answer_lost", verb=verb)
+            await _respond(verb, request, await _handled(verb, handler, command))
 
     async def accept(request: Request) -> None:
         if len(running) >= AT_ONCE:
             inspector.doorkeeper.turn_away("excess", request.subject, f"{AT_ONCE} are in hand")
-            await respond(request, _BUSY)
+            await _respond(verb, request, _BUSY)
             return
         task = asyncio.create_task(answer(request), name=f"command {verb}")
         running.add(task)
         task.add_done_callback(running.discard)
 
     return accept
+
+
+async def _respond(verb: str, request: Request, reply: Reply) -> None:
+    headers = None
+    if reply.problem is not None:  # what the micro protocol shows as an error
+        headers = {
+            "Nats-Service-Error": reply.problem.title,
+            "Nats-Service-Error-Code": str(reply.problem.status),
+        }
+    if not is_inbox(request._msg.reply):  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  no public way
+        log.warning("command.answer_misdirected", verb=verb)
+        return
+    try:
+        await request.respond(msgspec.json.encode(reply), headers=headers)
+    except TRANSIENT:
+        log.debug("command.answer_lost", verb=verb)
 
 
 def _malformed(detail: str) -> Reply:

@@ -36,6 +36,7 @@ from lastword.bus.exceptions import (
 )
 from lastword.bus.requests import Requests
 from lastword.bus.settings import BusSettings
+from lastword.telemetry import traces
 
 __all__ = ["REQUIRED_API_LEVEL", "TRANSIENT", "Ack", "AckError", "Bus", "open_bus"]
 
@@ -48,6 +49,9 @@ RECONNECT_S: Final = 0.1  # between two tries; the default of 2 s doubled the ga
 
 FIRST_S: Final = 5.0
 """Seconds to try for the first connection; later ones are tried for ever."""
+
+OURS: Final = "lastword."
+"""How the subjects begin on which we speak with ourselves."""
 
 SLOWEST_LINK: Final = 16_384
 """Bytes a second that a link must carry for large results to come through."""
@@ -137,7 +141,8 @@ class Bus:
     async def _ask(self, requests: Requests, subject: str, payload: bytes, timeout_s: float | None) -> bytes:
         try:
             limit_s = timeout_s if timeout_s is not None else self.settings.request_timeout_s
-            message = await requests.ask(subject, payload, timeout_s=limit_s)
+            headers = _traced(subject, None)
+            message = await requests.ask(subject, payload, timeout_s=limit_s, headers=headers)
         except nats.errors.MaxPayloadError as error:
             raise TooLarge(subject, len(payload), self.max_payload) from error
         except nats.errors.NoRespondersError as error:
@@ -198,7 +203,8 @@ class Bus:
             limit_s = self.settings.request_timeout_s
             if is_bulky:
                 limit_s += len(payload) / SLOWEST_LINK
-            message = await self._api.ask(subject, payload, timeout_s=limit_s, headers=headers or None)
+            traced = _traced(subject, headers)
+            message = await self._api.ask(subject, payload, timeout_s=limit_s, headers=traced)
             return _acks.decode(message.data)
         except nats.errors.MaxPayloadError as error:
             raise TooLarge(subject, len(payload), self.max_payload) from error
@@ -369,6 +375,13 @@ def _tls(settings: BusSettings) -> SSLContext | None:
 def _without_secrets(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else url.rpartition("@")[2]
+
+
+def _traced(subject: str, headers: dict[str, str] | None) -> dict[str, str] | None:
+    """Return the headers with those that carry the current span, where it is us who will read them."""
+    if traces.is_on() and subject.startswith(OURS):
+        headers = {**(headers or {}), **traces.carrier()}
+    return headers or None
 
 
 def _tell(listeners: list[Callable[[], None]]) -> None:

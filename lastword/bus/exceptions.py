@@ -13,6 +13,7 @@
     │   └── Unheard          nobody listens where the question was asked
     ├── Conflict             another record was appended first
     ├── StreamMismatch       a stream exists and cannot be made what lastword needs
+    ├── StreamMissing        a stream that should be there is not
     └── TooLarge             a message that the server would refuse
 
 Errors of `nats` never leave this folder.
@@ -27,6 +28,7 @@ __all__ = [
     "ServerFailed",
     "ServerTooOld",
     "StreamMismatch",
+    "StreamMissing",
     "TooLarge",
     "Unavailable",
     "Unheard",
@@ -129,6 +131,14 @@ class StreamMismatch(BusError):
             f"stream {stream} cannot be brought to what this version needs: {why}. "
             "It was not changed. Use another account or data folder, or remove the stream after a back-up"
         )
+        self.stream = stream
+
+
+class StreamMissing(BusError):
+    """A stream that should be there is not."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(f"there is no stream {stream}: no lastword has worked with this NATS account yet")
         self.stream = stream
 
 

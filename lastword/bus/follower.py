@@ -8,13 +8,18 @@ republished, and a terminal record has no successor that would reveal the gap.
 
 A stream may also have been made anew: the log by hand or from a backup, one that is kept in memory by every
 restart of its server.  Its sequence begins again, and whoever waited for the next of the old one would be
-deaf.  So the stream is looked at before each consumer is made.
+deaf.  So the stream is looked at before each consumer is made: under which name it goes (`_names`), whether
+it ends before what was delivered, and, of the log, whether the last one delivered is still what stands there.
+
+On a cluster a consumer may be placed on a node that is a moment behind the stream's leader, and then says
+that nothing is left to deliver while something is.  So whoever waits to be caught up waits for what the
+leader had before the consumer was made, or, where its last message is not for us, for the first heartbeat.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, Literal, NamedTuple
 
@@ -23,6 +28,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from lastword.bus._cancel import end
+from lastword.bus._names import name_of
 from lastword.bus._reply import read_reply
 from lastword.bus.connection import TRANSIENT, Bus
 from lastword.bus.exceptions import Unavailable
@@ -32,8 +38,11 @@ __all__ = ["Follower", "Heard", "Origin"]
 log = structlog.get_logger(__name__)
 
 HEARTBEAT_S: Final = 1.0
+LOOKS: Final = 10
+LOOK_S: Final = 0.2  # seconds between them
 SILENCE_S: Final = 2.5  # seconds without a word after which the consumer counts as lost
 NANOSECONDS: Final = 1_000_000_000
+TIMES_DIFFER: Final = timedelta(milliseconds=1)  # one message's time is written with more digits or with less
 INACTIVE_S: Final = 30.0  # after which the server removes a consumer that nobody listens to
 
 Origin = Literal["everything", "latest", "new"]
@@ -70,12 +79,14 @@ class Follower:
         lost: Callable[[], None] | None = None,
         caught_up: Callable[[], None] | None = None,
         renewed: Callable[[str], None] | None = None,
+        is_patient: bool = False,
     ) -> None:
         """Take what to follow; `after` is a position to resume from, instead of `origin`.
 
         `lost` hears of each break in the feed, `caught_up` when everything stored has been delivered, and
-        `renewed` that the stream was made anew, and when, in the server's words: its messages come from the
-        first one on, and the positions delivered before mean nothing.
+        `renewed` that the stream is another one, and its name: its messages come from the first one on, and
+        the positions delivered before mean nothing.  A stream may have gone back under the name that it had;
+        who `is_patient` leaves renaming it to others, and hears nothing until that is done.
         """
         self._bus = bus
         self._stream = stream
@@ -85,10 +96,13 @@ class Follower:
         self._lost = lost
         self._caught_up = caught_up
         self._renewed = renewed
-        self._created = ""
+        self._is_patient = is_patient
+        self._name = ""
+        self._stored_at: datetime | None = None
         self._resume_after = after
         self._subscription: Subscription | None = None
         self._consumer_sequence = 0
+        self._goal = 0
         self._generation = 0
         self._heard_at = 0.0
         self._wake = asyncio.Event()
@@ -171,23 +185,62 @@ class Follower:
         except BaseException:
             self._broken = True
             raise
-        if pending == 0 and not self._broken:  # it may have broken again while we asked
+        if pending == 0 and self._has_arrived() and not self._broken:  # it may have broken meanwhile
             self._sync()
+
+    def _has_arrived(self) -> bool:
+        """Whether everything has come that the stream's leader had when we asked it."""
+        return self.position >= self._goal
 
     async def _recognise(self) -> None:
         """Begin again where the stream is not the one that was followed until now."""
         info = await self._bus.ask_api(f"STREAM.INFO.{self._stream}")
         if "error" in info:
             raise Unavailable(f"stream {self._stream}", str(info["error"].get("description", "")))
-        created, before = str(info["created"]), self._created
-        self._created = created
-        at = self._resume_after
-        if at is not None and (before not in {"", created} or int(info["state"]["last_seq"]) < at):
-            log.warning("follow.renewed", stream=self._stream, position=at)
-            self.position = 0
-            self._resume_after = None if self._origin == "latest" else 0
-            if self._renewed is not None:
-                self._call(partial(self._renewed, created))
+        name, before, at = name_of(info), self._name, self._resume_after
+        if at is not None:
+            is_another = before not in {"", name}
+            if not is_another and await self._has_gone_back(info, at):
+                if self._is_patient:
+                    raise Unavailable(f"stream {self._stream}", "it has gone back, under its old name")
+                is_another = True
+            if is_another:
+                self._begin_anew(name, at)
+        self._name = name
+        state = info["state"]
+        is_new = self._origin == "new" and self._resume_after is None
+        self._goal = int(state["last_seq"]) if int(state["messages"]) and not is_new else 0
+
+    async def _has_gone_back(self, info: Mapping[str, Any], at: int) -> bool:
+        """Tell whether the stream has lost what was delivered: it ends before `at`, or has another there."""
+        if int(info["state"]["last_seq"]) < at:
+            return int(info["config"]["num_replicas"]) == 1 or await self._stays_behind(at)
+        if self._renewed is None or self._stored_at is None:
+            return False
+        answer = await self._bus.ask_api(f"STREAM.MSG.GET.{self._stream}", {"seq": at})
+        if "error" in answer:
+            return False
+        stored_at = datetime.fromisoformat(str(answer["message"]["time"]))
+        return abs(stored_at - self._stored_at) > TIMES_DIFFER
+
+    async def _stays_behind(self, at: int) -> bool:
+        """Look again for a while: a leader that was just elected may not have applied yet all that it has."""
+        for _ in range(LOOKS):
+            await asyncio.sleep(LOOK_S)
+            info = await self._bus.ask_api(f"STREAM.INFO.{self._stream}")
+            if "error" in info:
+                raise Unavailable(f"stream {self._stream}", str(info["error"].get("description", "")))
+            if int(info["state"]["last_seq"]) >= at:
+                return False
+        return True
+
+    def _begin_anew(self, name: str, at: int) -> None:
+        log.warning("follow.renewed", stream=self._stream, position=at)
+        self.position = 0
+        self._stored_at = None
+        self._resume_after = None if self._origin == "latest" else 0
+        if self._renewed is not None:
+            self._call(partial(self._renewed, name))
 
     async def _create(self, inbox: str) -> int:
         """Create the consumer; return how many messages it has to deliver."""
@@ -239,12 +292,13 @@ class Follower:
                 return
             self._consumer_sequence = delivery.sequence
             self.position = self._resume_after = delivery.position
+            self._stored_at = delivery.stored_at
             heard = Heard(message.subject, message.data, headers, delivery.position, delivery.stored_at)
             try:
                 self._deliver(heard)
             except Exception:
                 log.exception("follow.callback_failed", subject=message.subject, position=delivery.position)
-            if delivery.pending == 0:
+            if delivery.pending == 0 and self._has_arrived():
                 self._sync()
 
         return hear
@@ -266,6 +320,8 @@ class Follower:
         last = headers.get("Nats-Last-Consumer")
         if last is not None and int(last) != self._consumer_sequence:
             self._break()
+        elif stalled is None:  # a second without a message, and none is due: what the leader had is here
+            self._sync()
 
     async def _drop_subscription(self) -> None:
         subscription, self._subscription = self._subscription, None

@@ -2,11 +2,12 @@
 
 An append names the sequence that it believes to be the last of its subject.  The server refuses it
 (10071, or 10164 for a batch) when that is no longer so, whoever wrote in between.  Several answers settle
-nothing: a timeout, no leader, a `duplicate` from a cluster (which looks for the message id before it looks
-at the sequence), and even 10071 when the earlier try of this very append did land.  All of them are met by
-the same rule: read the subject's last record from the leader; if it carries our event id, we have landed; if
-it stands where we decided, we try again.  Where it has moved, we may have landed all the same and been
-overtaken since: then the record that follows the expected one is ours.  Else someone else was first.
+nothing: a timeout, no leader, and even 10071 when the earlier try of this very append did land; from a
+cluster also a `duplicate`, since it looks for the message id before it looks at the sequence, and 10158, an
+earlier try with that id that is under way.  All of them are met by the same rule: read the subject's last
+record from the leader; if it carries our event id, we have landed; if it stands where we decided, we try
+again.  Where it has moved, we may have landed all the same and been overtaken since: then the record that
+follows the expected one is ours.  Else someone else was first.
 
 That record is known by its event *and* the instant at which it was accepted: the same event may have been
 handled before, and an answer from then would tell how the workflow no longer stands (`tests/model/promela`
@@ -24,6 +25,7 @@ import msgspec
 
 from lastword.bus._decode import decode
 from lastword.bus._direct import read_batch
+from lastword.bus._names import name_of, renamed
 from lastword.bus.connection import Bus
 from lastword.bus.exceptions import AppendUncertain, BusError, Conflict, TooLarge, Unavailable
 from lastword.bus.streams import MAX_MESSAGE
@@ -34,8 +36,9 @@ __all__ = ["Head", "StatusLog", "decode_record", "epoch_of"]
 
 EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
 MESSAGE_ID: Final = "Nats-Msg-Id"
-WRONG_SEQUENCE: Final = frozenset({10071, 10164})
+UNSETTLED: Final = frozenset({10071, 10164, 10158})
 NO_LEADER: Final = 503
+LAGGING: Final = 50  # tries, a tenth of a second apart, to read what the log's leader has
 BATCH: Final = 256  # messages of one batched direct get; the server's own limit is 1,024
 
 _records = msgspec.json.Decoder(Record)
@@ -47,9 +50,9 @@ def decode_record(payload: bytes) -> Record:
     return decode(_records, payload)
 
 
-def epoch_of(created: str) -> str:
-    """Return the name of the log whose stream the server says was made at `created`."""
-    return base64.b32encode(hashlib.sha256(created.encode()).digest()[:5]).decode().lower()
+def epoch_of(name: str) -> str:
+    """Return a log's epoch, the short form of its stream's name (`Follower` tells it)."""
+    return base64.b32encode(hashlib.sha256(name.encode()).digest()[:5]).decode().lower()
 
 
 class Head(NamedTuple):
@@ -71,8 +74,17 @@ class StatusLog:
     async def head(self) -> Head:
         """Return the log's name and last position; raise `Unavailable`."""
         info = await self._ask(f"STREAM.INFO.{subjects.LOG_STREAM}", {})
-        created = str(info["created"])
-        return Head(epoch_of(created), int(info["state"]["last_seq"]), _time(str(info.get("ts", created))))
+        now = _time(str(info.get("ts", info["created"])))
+        return Head(epoch_of(name_of(info)), int(info["state"]["last_seq"]), now)
+
+    async def rename(self, epoch: str) -> None:
+        """Give the log of this epoch another, since it has gone back: its positions now mean other records.
+
+        Where it has another already, nothing is done: several may have noticed.
+        """
+        info = await self._ask(f"STREAM.INFO.{subjects.LOG_STREAM}", {})
+        if epoch_of(name_of(info)) == epoch:
+            await self._ask(f"STREAM.UPDATE.{subjects.LOG_STREAM}", renamed(info))
 
     async def read(self, workflow_id: str) -> Entry | None:
         """Return the last record, from the leader: what was acknowledged before is seen. Or None."""
@@ -109,11 +121,17 @@ class StatusLog:
         """Yield the whole log after a position, in order, up to where it ends now."""
         end = (await self.head()).position
         while after < end:
-            entries = await self.since(after)
-            if not entries:
-                return
+            entries = await self.since(after) or await self._awaited(after)
             after = entries[-1].position
             yield entries
+
+    async def _awaited(self, after: int) -> list[Entry]:
+        """Return records that are there, but not yet where we asked: a follower may lag behind its leader."""
+        for _ in range(LAGGING):
+            await asyncio.sleep(0.1)
+            if entries := await self.since(after):
+                return entries
+        raise Unavailable("the log", f"nothing comes after position {after}, which is not its end")
 
     async def append(self, record: Record, *, expected: int) -> Entry:
         """Append `record` after the position `expected` (0: none yet) of its workflow.
@@ -152,7 +170,7 @@ class StatusLog:
         error = ack.error
         if error is None:
             return None if ack.duplicate else ack.seq
-        if error.code == NO_LEADER or error.err_code in WRONG_SEQUENCE:
+        if error.code == NO_LEADER or error.err_code in UNSETTLED:
             return None
         raise BusError(f"the log refused {record.id}: {error.description}")
 

@@ -13,7 +13,7 @@ saying every `HOLD_S` that work on it goes on.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -55,6 +55,11 @@ class Letter(Protocol[M_co]):
     @property
     def tries(self) -> int:
         """How often it was delivered, this time included."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What came with it: the trace that it belongs to."""
         ...
 
     async def ack(self) -> None:
@@ -110,6 +115,7 @@ class _JetStreamLetter(Generic[M]):
         self.tries = delivered.tries
         self.size = len(delivered.data)
         self._doorkeeper = doorkeeper
+        self.headers: Mapping[str, str] = delivered.message.headers or {}
         self._delivered = delivered
         self._mark = (delivered.position, delivered.stored_ns)
         self._known = known

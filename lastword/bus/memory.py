@@ -1,7 +1,7 @@
 """A mailbox in memory: the test double, held to the suite that JetStream's passes."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Generic, TypeVar
 
 from lastword.bus.mailbox import Letter
@@ -12,8 +12,11 @@ M = TypeVar("M")
 
 
 class _MemoryLetter(Generic[M]):
-    def __init__(self, box: "MemoryMailbox[M]", message: M, position: int, subject: str) -> None:
+    def __init__(
+        self, box: "MemoryMailbox[M]", message: M, position: int, subject: str, headers: Mapping[str, str]
+    ) -> None:
         self.message = message
+        self.headers = headers
         self.position = position
         self.subject = subject
         self.size = len(repr(message))  # as good as any here
@@ -46,11 +49,11 @@ class MemoryMailbox(Generic[M]):
         self.dropped: list[tuple[M, str]] = []
         """What was dropped, and why."""
 
-    def put(self, message: M, subject: str = "memory") -> int:
+    def put(self, message: M, subject: str = "memory", headers: Mapping[str, str] | None = None) -> int:
         """Put a message in; return its position."""
         self._count += 1
         self._open.add(self._count)
-        self._ready.put_nowait(_MemoryLetter(self, message, self._count, subject))
+        self._ready.put_nowait(_MemoryLetter(self, message, self._count, subject, headers or {}))
         return self._count
 
     def close(self) -> None:

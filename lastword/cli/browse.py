@@ -16,7 +16,7 @@ from lastword.cli.options import edge_options
 from lastword.cli.page import facts
 from lastword.cli.session import Session
 from lastword.cli.words import clock, duration, inputs_of, sign_of, span_s, utc_now, value_text
-from lastword.contracts.statuses import Status
+from lastword.contracts.statuses import ErrorCode, Status
 from lastword.contracts.views import Workflow
 from lastword.telemetry.inert import inert, shortened
 
@@ -34,6 +34,12 @@ _UNIT_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
     "--status", multiple=True, type=click.Choice([str(one) for one in Status]), help="Only these; repeatable."
 )
 @click.option("--definition", help="Only this definition.")
+@click.option(
+    "--error",
+    multiple=True,
+    type=click.Choice([str(one) for one in ErrorCode]),
+    help="Only what failed for this; repeatable.",
+)
 @click.option("-q", "text", metavar="TEXT", help="Part of the id, the title or the definition.")
 @click.option("--since", metavar="TIME", help="Created since: 30m, 2h, 7d, or an RFC 3339 time.")
 @click.option(
@@ -46,6 +52,7 @@ def list_(
     session: Session,
     status: tuple[str, ...],
     definition: str | None,
+    error: tuple[str, ...],
     text: str | None,
     since: str | None,
     sort: str | None,
@@ -53,7 +60,7 @@ def list_(
     cursor: str | None,
 ) -> Exit:
     """List workflows, newest first."""
-    query: dict[str, Any] = {"status": list(status), "limit": limit}
+    query: dict[str, Any] = {"status": list(status), "error": list(error), "limit": limit}
     since_at = None if since is None else since_instant(since, utc_now()).isoformat()
     rest = {"definition": definition, "q": text, "since": since_at, "sort": sort, "cursor": cursor}
     query |= {name: value for name, value in rest.items() if value is not None}

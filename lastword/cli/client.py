@@ -24,6 +24,7 @@ from lastword.contracts.views import (
     History,
     LogPage,
     StartRequest,
+    Summary,
     Workflow,
     WorkflowPage,
 )
@@ -137,6 +138,15 @@ class EdgeClient:
         """Read flags and thresholds."""
         reading: Reading[ClientConfig] = await self._ask("GET", "/config", ClientConfig)
         return reading.value
+
+    async def summary(self) -> Summary:
+        """Read the counts by status."""
+        reading: Reading[Summary] = await self._ask("GET", "/summary", Summary)
+        return reading.value
+
+    async def ready(self) -> None:
+        """Return where requests may be sent there; raise `Refused` with the reason where not."""
+        await self._ask("GET", "/health/ready", Any)
 
     @asynccontextmanager
     async def events(

@@ -48,7 +48,7 @@ class _Running(msgspec.Struct):
 
 def find_edge(url: str | None, environ: Mapping[str, str], folder: Path) -> Address:
     """Return where the edge is; raise `BadUsage` naming what cannot be used."""
-    token = environ.get("LASTWORD_TOKEN") or None
+    token = environ.get("LASTWORD_TOKEN") or _token_from(environ.get("LASTWORD_TOKEN_FILE"))
     if url is not None:
         return Address(_checked(url, "--url"), "--url", token)
     if environ.get("LASTWORD_URL"):
@@ -61,6 +61,15 @@ def find_edge(url: str | None, environ: Mapping[str, str], folder: Path) -> Addr
         return Address(_checked(found, str(path)), f"from {settings.data / RUN_FILE}", token)
     port = settings.http.port or 8484
     return Address(f"http://127.0.0.1:{port}", "the default", token)
+
+
+def _token_from(path: str | None) -> str | None:
+    if not path:
+        return None
+    try:
+        return Path(path).read_text("utf-8").strip() or None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadUsage(f"LASTWORD_TOKEN_FILE: {path} cannot be read: {error}") from error
 
 
 def load_settings(environ: Mapping[str, str], folder: Path) -> "Settings":

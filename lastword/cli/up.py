@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import NoReturn
+from uuid import uuid4
 
 import click
 import httpx
@@ -21,6 +22,7 @@ __all__ = ["up"]
 
 DEMO = "research-brief"
 DEMO_INPUTS = {"topic": "tidal power"}
+DEMO_TITLE = "A brief on tidal power"
 
 
 @click.command(short_help="Run everything in this terminal.")
@@ -75,6 +77,7 @@ class Greeting:
         self._began_s = began_s
         self._next: Callable[[], bool] | None = self._greet
         self._demo = demo
+        self._key = f"demo-{uuid4().hex}"  # an answer may be late, and the example must not start twice
 
     def look(self) -> None:
         """Do the next thing if its time has come; the keeper calls this each second."""
@@ -130,9 +133,10 @@ class Greeting:
         found = httpx.get(f"{url}/workflows", params={"limit": 1}, headers=headers, timeout=2.0)
         if found.status_code == 401 or (found.status_code == 200 and found.json()["items"]):
             return True  # it takes a token that we do not have, or there is something to see already
-        body = {"definition": DEMO, "inputs": DEMO_INPUTS}
-        answer = httpx.post(f"{url}/workflows", json=body, headers=headers, timeout=5.0)
-        return answer.status_code == 201
+        body = {"definition": DEMO, "title": DEMO_TITLE, "inputs": DEMO_INPUTS}
+        once = {**headers, "idempotency-key": self._key}
+        answer = httpx.post(f"{url}/workflows", json=body, headers=once, timeout=5.0)
+        return answer.is_success
 
 
 def _settings(*, demo: bool) -> Settings:

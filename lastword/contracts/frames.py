@@ -34,7 +34,7 @@ class _Frame(Struct, frozen=True, kw_only=True, tag_field="type", tag=True):
 
 
 class Hello(_Frame, kw_only=True, frozen=True, tag="hello"):
-    """The first frame of every stream."""
+    """The first frame of every stream, always."""
 
     epoch: str
     """Names the log: after a change of epoch no position means anything."""
@@ -46,13 +46,13 @@ class Hello(_Frame, kw_only=True, frozen=True, tag="hello"):
 
 
 class Snapshot(_Frame, kw_only=True, frozen=True, tag="snapshot"):
-    """How a workflow stands."""
+    """How a workflow stands: at the start, and in place of what a slow client missed."""
 
     workflow: Workflow
 
 
 class Changed(_Frame, kw_only=True, frozen=True, tag="status"):
-    """A workflow's status has moved."""
+    """A status was accepted."""
 
     previous: Status | None
     changed: tuple[str, ...]
@@ -73,7 +73,7 @@ class Progressed(_Frame, kw_only=True, frozen=True, tag="progress"):
 
 
 class Beat(_Frame, kw_only=True, frozen=True, tag="heartbeat"):
-    """A workflow's heartbeat became stale, or fresh again."""
+    """A workflow's heartbeat became stale, or fresh again; not with each beat."""
 
     id: WorkflowId
     position: Position
@@ -92,10 +92,11 @@ class Resync(_Frame, kw_only=True, frozen=True, tag="resync"):
     """Something was missed that cannot be made up: forget what you hold; snapshots follow."""
 
     reason: str
+    """`epoch` (another log), `overload`, `too_long_ago`."""
 
 
 class End(_Frame, kw_only=True, frozen=True, tag="end"):
-    """The workflow has ended and its terminal status was sent: nothing follows, exactly once."""
+    """The workflow has ended and its terminal status was sent; once per workflow and connection."""
 
     id: WorkflowId
     position: Position

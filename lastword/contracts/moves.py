@@ -83,7 +83,7 @@ class Refusal(StrEnum):
     TERMINAL = "terminal"
     """The workflow has ended already."""
     STALE = "stale"
-    """The workflow is past the status in which this could happen."""
+    """The workflow is past the status in which this could happen, or has not come to it."""
     LEASE = "lease"
     """The event speaks of another lease than the one that stands."""
     UNKNOWN = "unknown"

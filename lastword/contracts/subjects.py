@@ -28,6 +28,7 @@ from lastword.contracts.ids import is_token
 __all__ = [
     "DEFINITION_STREAM",
     "DISCONNECTS",
+    "HEALTH",
     "JOB_STREAM",
     "LOGLINE_STREAM",
     "LOG_STREAM",
@@ -66,6 +67,8 @@ DEFINITION_STREAM: Final = "LASTWORD_DEFINITION"
 RESULT_BUCKET: Final = "LASTWORD_RESULT"
 RESULT_OBJECTS: Final = f"OBJ_{RESULT_BUCKET}"
 """What lies behind the bucket."""
+HEALTH: Final = "$SYS.REQ.SERVER.PING.HEALTHZ"
+"""Where a server's system account answers how the server is."""
 DISCONNECTS: Final = "$SYS.ACCOUNT.*.DISCONNECT"
 """Where the server's system account tells whose connection has ended."""
 

@@ -20,24 +20,27 @@ from lastword.http.operation import Operation
 from lastword.http.parameters import query_schema
 from lastword.http.streams import ClientMessage
 
-__all__ = ["asyncapi_document"]
+__all__ = ["CODES", "asyncapi_document"]
 
 JSON: Final = "application/json"
-CODES: Final[Mapping[int, str]] = {
-    1000: "The workflow has ended.",
-    1002: "What came is no WebSocket frame.",
-    1007: "A text message is no UTF-8.",
-    1008: "Too many messages that cannot be read.",
-    1009: "A message is over `http.max_frame_bytes`.",
-    CLOSE_CODES["unavailable"]: "The log does not answer.",
-    CLOSE_CODES["unauthenticated"]: "Credentials are missing or wrong.",
-    CLOSE_CODES["feature_off"]: "WebSocket is turned off.",
-    CLOSE_CODES["unknown_workflow"]: "There is no such workflow.",
-    CLOSE_OVERLOADED: "Too slow.",
-    CLOSE_GONE: "The server is going away, or the connection is old.",
-    CLOSE_CODES["invalid_parameter"]: "The address' parameters cannot be used.",
+CODES: Final[Mapping[int, tuple[str, str]]] = {
+    1000: ("The workflow has ended.", "Nothing."),
+    1002: ("What came is no WebSocket frame.", "Mend the client."),
+    1007: ("A text message is no UTF-8.", "Mend the client."),
+    1008: ("Too many messages that cannot be read, or frames that say nothing.", "Mend the client."),
+    1009: ("A message is over `http.max_frame_bytes`.", "Mend the client."),
+    CLOSE_CODES["unavailable"]: (
+        "The log does not answer, or this edge is behind what the client has seen.",
+        "Come back in a moment.",
+    ),
+    CLOSE_CODES["unauthenticated"]: ("Credentials are missing or wrong.", "Sign in."),
+    CLOSE_CODES["feature_off"]: ("WebSocket is turned off.", "Take server-sent events."),
+    CLOSE_CODES["unknown_workflow"]: ("There is no such workflow.", "Stop."),
+    CLOSE_OVERLOADED: ("Too slow.", "Come back."),
+    CLOSE_GONE: ("The server is going away, the connection is old, or there is another log.", "Come back."),
+    CLOSE_CODES["invalid_parameter"]: ("The address' parameters cannot be used.", "Mend the client."),
 }
-"""How a WebSocket ends."""
+"""How a WebSocket ends: what it means, and what a client does then."""
 LISTENING: Final = {"streamWorkflows": ClientMessage.__args__}
 """The client messages that a stream follows; on the others only a ping means something."""
 
@@ -144,7 +147,7 @@ def _add_socket(operation: Operation, channels: dict[str, Any], operations: dict
         "servers": [{"$ref": "#/servers/socket"}],
         "messages": _refs([*told, *heard]),
         "bindings": {"ws": {"method": "GET", "query": _query(operation), "bindingVersion": "0.1.0"}},
-        "x-close-codes": {str(code): text for code, text in sorted(CODES.items())},
+        "x-close-codes": {str(code): meaning for code, (meaning, _) in sorted(CODES.items())},
     }
     for action, said in (("send", told), ("receive", heard)):
         operations[f"edge{action.capitalize()}s{_capital(name)}"] = {

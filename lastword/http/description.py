@@ -3,9 +3,10 @@
 The page needs neither scripts nor the internet.
 """
 
+import hashlib
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from litestar import Request, Response, get
@@ -20,6 +21,11 @@ from lastword.http.schema_page import schema_page
 from lastword.http.static import SECURITY
 
 __all__ = ["DescriptionRoutes"]
+
+
+class _Document(NamedTuple):
+    body: bytes
+    etag: str
 
 
 class DescriptionRoutes:
@@ -43,23 +49,25 @@ class DescriptionRoutes:
 
     async def openapi(self, request: Request[Any, Any, Any]) -> Response[bytes]:
         """Return what can be asked by HTTP."""
-        return self._document(request, self._openapi)
+        return revalidated(request, self._openapi.body, self._openapi.etag)
 
     async def asyncapi(self, request: Request[Any, Any, Any]) -> Response[bytes]:
         """Return what travels on the live streams and on NATS."""
-        return self._document(request, self._asyncapi)
-
-    def _document(self, request: Request[Any, Any, Any], body: bytes) -> Response[bytes]:
-        return revalidated(request, body, f'W/"{self._version}.{len(body)}"')
+        return revalidated(request, self._asyncapi.body, self._asyncapi.etag)
 
     @cached_property
-    def _openapi(self) -> bytes:
-        return encode(openapi_document(self._operations, version=self._version))
+    def _openapi(self) -> _Document:
+        return _write(openapi_document(self._operations, version=self._version))
 
     @cached_property
-    def _asyncapi(self) -> bytes:
-        return encode(asyncapi_document(version=self._version))
+    def _asyncapi(self) -> _Document:
+        return _write(asyncapi_document(version=self._version))
 
     @cached_property
     def _page(self) -> bytes:
-        return schema_page(msgspec.json.decode(self._openapi)).encode()
+        return schema_page(msgspec.json.decode(self._openapi.body)).encode()
+
+
+def _write(described: dict[str, Any]) -> _Document:
+    body = encode(described)
+    return _Document(body, f'W/"{hashlib.blake2b(body, digest_size=9).hexdigest()}"')

@@ -1,7 +1,8 @@
 """Which workflows a live stream by filter shows.
 
 A workflow that *leaves* the filter by a move (from `running` to `success`, under `status=running`) is still
-told: its record names the status before, so the client can see it go.
+told: its record names the status before, so the client can see it go.  That record is the last: what the
+workflow does elsewhere is no business of this stream.
 """
 
 from msgspec import Struct
@@ -22,11 +23,16 @@ class Filter(Struct, frozen=True, kw_only=True):
     executor: str | None = None
     retry_of: str | None = None
 
-    def shows(self, entry: Entry) -> bool:
-        """Tell whether the workflow belongs to the list, or did until this record."""
+    def holds(self, entry: Entry) -> bool:
+        """Tell whether the workflow, as it stands by this record, belongs to the list."""
+        return (not self.statuses or entry.record.status in self.statuses) and self._fits(entry)
+
+    def tells(self, entry: Entry) -> bool:
+        """Tell whether this record is news: the workflow belongs to the list by it, or did until it."""
+        return self.holds(entry) or (entry.record.previous in self.statuses and self._fits(entry))
+
+    def _fits(self, entry: Entry) -> bool:
         record = entry.record
-        if self.statuses and record.status not in self.statuses and record.previous not in self.statuses:
-            return False
         if self.definition is not None and record.definition != self.definition:
             return False
         if self.executor is not None and record.executor != self.executor:

@@ -16,6 +16,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ from lastword.http.metrics import OTHER, EdgeMetrics
 from lastword.http.packets import EXTENSION, Responder
 from lastword.http.problems import Refusal, refuse
 from lastword.http.settings import HttpSettings
+from lastword.telemetry import traces
 
 __all__ = ["Gate"]
 
@@ -48,6 +50,7 @@ COMMANDS: Final = 128  # under way at once: half of what one supervisor has in h
 SPREAD_S: Final = 10  # seconds over which those are spread that were refused
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+TRACE_HEADERS: Final = frozenset({b"traceparent", b"tracestate"})
 PUBLIC: Final = ("/health/", "/ui/")
 """What needs no credentials: the app itself, whose data does."""
 SECRETS: Final = frozenset({b"token", b"access_token", b"bearer", b"authorization", b"api_key"})
@@ -159,7 +162,13 @@ class Gate:
             await send(message)
 
         try:
-            await self._app(scope, receive, watching)
+            with _step(scope, method) as step:
+                await self._app(scope, receive, watching)
+                step.tell(
+                    f"{_known_method(method)} {scope.get('path_template') or OTHER}",
+                    http__route=scope.get("path_template") or OTHER,
+                    http__response__status_code=status,
+                )
         finally:
             route = scope.get("path_template") or OTHER
             took_s = None if path.startswith(STREAMS) else time.perf_counter() - started
@@ -305,6 +314,20 @@ def _naming(send: Send, request_id: str) -> Send:
         await send(message)
 
     return naming
+
+
+def _step(scope: Scope, method: str) -> AbstractContextManager[traces.Span]:
+    """Return the span of a command, the first of its trace or under the caller's; reads have none."""
+    if method in SAFE or not traces.is_on():
+        return traces.OFF
+    carrier = {
+        name.decode("latin-1"): value.decode("latin-1")
+        for name, value in scope["headers"]
+        if name in TRACE_HEADERS
+    }
+    return traces.span(
+        _known_method(method), "server", carrier=carrier, http__request__method=_known_method(method)
+    )
 
 
 def _known_method(method: str) -> str:

@@ -128,8 +128,7 @@ class Hub:
             and cell.entry.lease == made.lease
             and self._is_heard(cell)
         ):
-            self._outbox.add_overlay(cell, notices.progress(cell, made, self.overlay(cell)))
-            self._schedule()
+            self._tell_beside(cell, notices.progress(cell, made, self.overlay(cell)))
 
     def pulse(self, pulse: Pulse) -> None:
         """Take in a beat of an executor, when it is heard."""
@@ -439,8 +438,12 @@ class Hub:
             overlay = self.overlay(cell)
             if overlay.heartbeat is not None:
                 packet = notices.beat(cell, overlay.heartbeat, overlay.last_heartbeat_at, overlay)
-                self._outbox.add_overlay(cell, packet)
-                self._schedule()
+                self._tell_beside(cell, packet)
+
+    def _tell_beside(self, cell: Cell, packet: Packet) -> None:
+        """Tell of something beside the log; filters hear of no record that the feed has not brought yet."""
+        self._outbox.add_overlay(cell, packet, to_groups=cell.entry.position <= self.position)
+        self._schedule()
 
     def _publish(self, entry: Entry, cell: Cell, before: Entry | None, *, watched: bool) -> None:
         """Tell of a record; to filters it goes in the log's order, whoever has read it before."""

@@ -15,7 +15,8 @@ class Turnstile:
     """Counts streams in and out."""
 
     def __init__(self, total: int, per_address: int) -> None:
-        self._total = total
+        self.total: Final = total
+        """Streams that may be open."""
         self._per_address = per_address
         self._counts: dict[str, int] = {}
         self.open = 0
@@ -24,8 +25,8 @@ class Turnstile:
     def check(self, address: str) -> None:
         """Raise the refusal `too_many_streams` where there is no place."""
         mine = self._counts.get(address, 0)
-        if self.open >= self._total:
-            raise refuse("too_many_streams", f"This server has {self._total} open.", retry_after_s=RETRY_S)
+        if self.open >= self.total:
+            raise refuse("too_many_streams", f"This server has {self.total} open.", retry_after_s=RETRY_S)
         if mine >= self._per_address:
             raise refuse(
                 "too_many_streams",

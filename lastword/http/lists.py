@@ -41,13 +41,14 @@ class ListRoutes:
         """Return one page of the workflows."""
         query = read_query(request, ListQuery)
         hub = self._hub
-        target = max(hub.position if hub.is_current else 0, at_least(hub, query.after))
+        named = request.headers.get("lastword-position") or query.after
+        target = max(hub.position if hub.is_current else 0, at_least(hub, named))
         await self._wait_for_projection(target)
         return self._page_answer(request, await self._lists.page(query.stored))
 
     def _page_answer(self, request: Asked, found: StoredPage) -> Response[bytes]:
         shown = [self._listed(listed) for listed in found.items]
-        tags = hashlib.blake2b(digest_size=9)
+        tags = hashlib.blake2b(self._hub.epoch.encode(), digest_size=9)
         for _, tag in shown:
             tags.update(tag.encode())
         tags.update((found.next_cursor or "").encode())
@@ -110,7 +111,7 @@ _LIST: Final = Operation(
         "Pages hold still while rows change: follow `next_cursor`."
     ),
     query=ListQuery,
-    heeds=("If-None-Match",),
+    heeds=("If-None-Match", "Lastword-Position"),
     answer=WorkflowPage,
     example=PAGE,
     problems=(*READ, "projection_behind", "unavailable"),

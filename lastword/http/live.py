@@ -31,7 +31,7 @@ from lastword.http.packets import EXTENSION, Wire, encode
 from lastword.http.ports import LogReader, Outputs
 from lastword.http.problems import PROBLEM_JSON, SHOWN, Refusal, headers_of, refuse, unavailable
 from lastword.http.reader import Reader, parse_since
-from lastword.http.requests import AfterQuery, StreamQuery, parse_query
+from lastword.http.requests import ResumeQuery, StreamQuery, parse_query
 from lastword.http.settings import HttpSettings
 from lastword.http.streams import Stream
 from lastword.http.workflow_output import WorkflowOutput
@@ -169,7 +169,7 @@ class LiveRoutes:
     # What is streamed.
 
     def _one(self, scope: Scope, workflow_id: str) -> Stream:
-        query = parse_query(_pairs(scope), AfterQuery)
+        query = parse_query(_pairs(scope), ResumeQuery)
         return OneWorkflow(self._hub, self._reader, workflow_id, parse_since(_resume(scope) or query.after))
 
     def _many(self, scope: Scope, *, closes: bool) -> Stream:
@@ -188,7 +188,7 @@ class LiveRoutes:
         )
 
     def _output(self, scope: Scope, workflow_id: str) -> Stream:
-        query = parse_query(_pairs(scope), AfterQuery)
+        query = parse_query(_pairs(scope), ResumeQuery)
         named = _resume(scope)
         since = parse_since(named or query.after)
         after = since.position if since is not None else 0
@@ -321,7 +321,7 @@ _ONE: Final = Operation(
     tag="live",
     summary="Follow one workflow",
     description=f"Server-sent events until the workflow ends. {_CLOSED}",
-    query=AfterQuery,
+    query=ResumeQuery,
     statuses=_STATUSES,
     media="text/event-stream",
     answer=WorkflowFrame,
@@ -351,7 +351,7 @@ _OUTPUT: Final = Operation(
     tag="live",
     summary="Follow what a workflow's process writes",
     description="From the beginning, or after a cursor; ends with the workflow.",
-    query=AfterQuery,
+    query=ResumeQuery,
     statuses=_STATUSES,
     media="text/event-stream",
     answer=OutputFrame,

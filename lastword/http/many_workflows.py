@@ -18,7 +18,7 @@ from lastword.http.streams import PRELUDE, BaseStream, Select, Subscribe, Unsubs
 __all__ = ["ManyWorkflows"]
 
 REPLAY_LIMIT: Final = 1_024  # records; a client that missed more loads its list anew
-LIVE_LIMIT: Final = 512  # snapshots with which a stream by filter opens
+LIVE_LIMIT: Final = 512  # snapshots with which a stream by filter opens: of those that moved last
 
 
 class ManyWorkflows(BaseStream):
@@ -177,12 +177,12 @@ class ManyWorkflows(BaseStream):
         latest = {entry.record.id: entry for entry in missed or ()}
         for entry in missed or ():
             workflow_id = entry.record.id
-            if self._filter.shows(entry):
+            if self._filter.tells(entry):
                 cell = hub.find(workflow_id) or hub.adopt(latest[workflow_id])
                 cells[workflow_id] = cell
                 packets += hub.status_packets(entry, cell, before.get(workflow_id))
             before[workflow_id] = entry
-        for cell in [cell for cell in hub.live() if self._filter.shows(cell.entry)][:LIVE_LIMIT]:
+        for cell in [cell for cell in hub.live() if self._filter.holds(cell.entry)][-LIVE_LIMIT:]:
             packets.append(Packet("snapshot", hub.snapshot(cell).json))
             cells[cell.id] = cell
         packets.append(ping)
@@ -197,7 +197,7 @@ class ManyWorkflows(BaseStream):
         hub, since = self._hub, self._since
         if since is None or not self._recovered:
             return []
-        at, found = since.told, list[Entry]()
+        at, found = max(since.told, 0), list[Entry]()
         while (tail := hub.recent(at)) is None:
             more = await self._log.since(at, 256)
             found += more
@@ -218,7 +218,7 @@ class ManyWorkflows(BaseStream):
 
     def _shown_upto(self) -> int:
         live = (cell.standing for cell in self._hub.live())
-        positions = [entry.position for entry in live if self._filter.shows(entry)]
+        positions = [entry.position for entry in live if self._filter.holds(entry)]
         return max([self._at_least(), *positions])
 
     def _at_least(self) -> int:

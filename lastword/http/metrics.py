@@ -92,6 +92,9 @@ class _HubCollector(Collector):
         yield GaugeMetricFamily(
             "lastword_edge_admitted", "Live streams that hold a place.", value=self._turnstile.open
         )
+        yield GaugeMetricFamily(
+            "lastword_edge_places", "Live streams that may be open at once.", value=self._turnstile.total
+        )
         yield GaugeMetricFamily("lastword_edge_position", "Position of the log reached.", value=hub.position)
         yield GaugeMetricFamily(
             "lastword_edge_synced", "Whether the feed is current.", value=int(hub.is_current)

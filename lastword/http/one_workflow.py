@@ -44,7 +44,7 @@ class OneWorkflow(BaseStream):
         hub = self._hub
         hub.flush()
         packets = [self.hello(recovered=self._recovered)]
-        told = 0
+        told = -1  # what is from before the log stands at 0
         before: Entry | None = None
         for entry in self._missed:
             if entry.position <= cell.entry.position:

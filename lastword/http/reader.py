@@ -8,6 +8,7 @@ from lastword.http.cells import BEFORE_END, Cell
 from lastword.http.hub import Hub
 from lastword.http.ports import Lists, LogReader
 from lastword.http.problems import Refusal, refuse
+from lastword.storage import DatabaseUnavailable
 
 __all__ = ["Reader", "Since", "at_least", "parse_since", "unknown_workflow"]
 
@@ -26,8 +27,8 @@ class Since:
         self.epoch = epoch
         self.position = position
         """Nothing older may be shown."""
-        self.told = max(position - before_end, 0)
-        """Everything up to here was told in full."""
+        self.told = position - before_end
+        """Everything up to here was told in full; -1 where not even what stood before the log was."""
 
     def fits(self, epoch: str) -> bool:
         """Tell whether it speaks of this log, as far as it says."""
@@ -91,18 +92,7 @@ class Reader:
                 return cell  # nothing can follow it
             if hub.is_current and (at_least <= hub.position or at_least <= cell.standing.position):
                 return cell
-        entry = await self._log.read(workflow_id)
-        return hub.adopt(entry) if entry is not None else await self._find_older(workflow_id)
-
-    async def _find_older(self, workflow_id: str) -> Cell | None:
-        """Return a workflow from before lastword, which only the database knows.
-
-        It has no place in the log.
-        """
-        stored = await self._lists.get(workflow_id)
-        if stored is None or stored.entry.position > 0:
-            return None
-        return Cell(stored.entry, 0)
+        return await self._read(workflow_id)
 
     async def require(self, workflow_id: str, at_least: int = 0) -> Cell:
         """Like `find`; raises the refusal `unknown_workflow`."""
@@ -126,10 +116,23 @@ class Reader:
                 missing.append(workflow_id)
         # Not one batched get: on a cluster a follower may answer that, and memory must not begin with an
         # old record.
-        for entry in await asyncio.gather(*(self._log.read(workflow_id) for workflow_id in missing)):
-            if entry is not None:
-                found[entry.record.id] = hub.adopt(entry)
+        for cell in await asyncio.gather(*map(self._read, missing)):
+            if cell is not None:
+                found[cell.id] = cell
         return found
+
+    async def _read(self, workflow_id: str) -> Cell | None:
+        """Return a workflow as the log's leader has it, or, from before there was a log, the database."""
+        entry = await self._log.read(workflow_id)
+        if entry is None:
+            try:
+                stored = await self._lists.get(workflow_id)
+            except DatabaseUnavailable as error:  # every wire can tell a refusal
+                raise refuse("unavailable", str(error), retry_after_s=2) from error
+            if stored is None or stored.entry.position:  # of another log
+                return None
+            entry = stored.entry
+        return self._hub.adopt(entry)
 
     async def settle(self, cell: Cell) -> None:
         """Wait until the feed has brought what this cell shows already, so that a stream can begin there."""
@@ -140,9 +143,7 @@ class Reader:
     async def history(self, workflow_id: str) -> list[Entry]:
         """Return all records of a workflow; raises the refusal `unknown_workflow`."""
         entries = await self._log.records(workflow_id) if is_token(workflow_id) else []
-        if not entries:
-            raise unknown_workflow(workflow_id)
-        return entries
+        return entries or [(await self.require(workflow_id)).entry]
 
     async def is_real(self, since: Since) -> bool:
         """Tell whether the log has come to the place that a client names."""

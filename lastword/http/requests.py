@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from lastword.contracts.events import Instant
 from lastword.contracts.messages import FieldError
-from lastword.contracts.statuses import Status
+from lastword.contracts.statuses import ErrorCode, Status
 from lastword.http.filters import Filter
 from lastword.http.problems import refuse
 from lastword.storage import Sort, WorkflowQuery
@@ -25,6 +25,7 @@ __all__ = [
     "ListQuery",
     "LogsQuery",
     "NoQuery",
+    "ResumeQuery",
     "StreamQuery",
     "idempotency_key",
     "parse_query",
@@ -77,6 +78,15 @@ class AfterQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = None
 
 
+class ResumeQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parameters of a stream that goes on from where another has ended."""
+
+    after: Annotated[
+        Place | None,
+        Meta(description="Resume after this position, or `<epoch>:<position>`; of output, this `cursor`."),
+    ] = None
+
+
 class ListQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of the list."""
 
@@ -85,6 +95,10 @@ class ListQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = ()
     definition: Annotated[
         tuple[Named, ...], Meta(description="Only these definitions; repeated, or separated by commas.")
+    ] = ()
+    error: Annotated[
+        tuple[ErrorCode, ...],
+        Meta(description="Only those that failed for these reasons; repeated, or separated by commas."),
     ] = ()
     q: Annotated[
         Named | None, Meta(description="Part of the id, title, definition, executor or error, in any case.")
@@ -111,6 +125,7 @@ class ListQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return WorkflowQuery(
             status=frozenset(self.status),
             definition=frozenset(self.definition),
+            error=frozenset(self.error),
             q=self.q,
             since=self.since,
             until=self.until,

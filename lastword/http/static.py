@@ -66,7 +66,8 @@ code{font-family:ui-monospace,monospace}</style></head><body>
 <li><a href="/summary">/summary</a>: counts by status</li>
 <li><a href="/schema">/schema</a>: the whole API, described</li></ul>
 <p>In a terminal: <code>lastword list</code>, <code>lastword start NAME --watch</code>.</p>
-<p>To get the app, install a released wheel, or run <code>make ui</code> in a checkout and start again.</p>
+<p>To get the app, install a released wheel, or run <code>make frontend</code> in a checkout,
+then start again.</p>
 </body></html>
 """
 
@@ -117,7 +118,7 @@ class AppFiles:
     def _answer(self, request: Request[Any, Any, Any], name: str) -> Response[bytes]:
         if not self._files:
             if "." in name.rpartition("/")[2] and name != "index.html":
-                raise refuse("app_not_built", "Run `make ui` in a checkout, or install a released wheel.")
+                raise refuse("app_not_built", "Run `make frontend` in a checkout, or install a wheel.")
             headers = {**SECURITY, "cache-control": "no-store"}
             return Response(MISSING.encode(), media_type=MEDIA_TYPES[".html"], headers=headers)
         found = self._files.get(name)

@@ -122,14 +122,23 @@ class WorkflowRoutes:
         """Ask for a workflow to end."""
         read_query(request, NoQuery)
         asked = await read_body(request, CancelRequest, optional=True)
-        await self._reader.require(workflow_id)  # before an id becomes part of a subject
+        standing = (await self._reader.require(workflow_id)).standing  # before an id is part of a subject
+        if not standing.position:  # from before lastword: no supervisor knows it
+            raise refuse(
+                "already_terminal",
+                f"{workflow_id} is {standing.record.status}, and was before lastword. Nothing was cancelled.",
+                workflow=self._view(standing),
+                position=standing.position,
+            )
         reply = await self._commands.cancel(Cancel(id=workflow_id, by=_who(request, asked.by)))
         return workflow_answer(request, self._hub, self._hub.adopt(_accepted(reply)))
 
     async def reconcile(self, request: Asked, workflow_id: FromPath[str]) -> Response[bytes]:
         """Find out now whether a workflow's process lives."""
         read_query(request, NoQuery)
-        await self._reader.require(workflow_id)
+        cell = await self._reader.require(workflow_id)
+        if not cell.standing.position:  # as above; there is nothing to find out
+            return workflow_answer(request, self._hub, cell)
         reply = await self._commands.reconcile(Reconcile(id=workflow_id))
         return workflow_answer(request, self._hub, self._hub.adopt(_accepted(reply)))
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         UnusableFolder,
     )
     from lastword.storage.queries import Sort, StoredPage, StoredSummary, StoredWorkflow, WorkflowQuery
+    from lastword.storage.remnants import is_empty, load_heartbeats, load_remnants, read_remnants
     from lastword.storage.replay import digest, digest_of, rebuild
     from lastword.storage.schema import current_revision, downgrade, upgrade
     from lastword.storage.tokens import StoredToken, TokenStore, token_digest
@@ -81,7 +82,11 @@ __all__ = [
     "digest",
     "digest_of",
     "downgrade",
+    "is_empty",
+    "load_heartbeats",
+    "load_remnants",
     "open_database",
+    "read_remnants",
     "rebuild",
     "token_digest",
     "upgrade",
@@ -121,6 +126,12 @@ _NAMES: Final = {
         "StoredSummary",
         "StoredWorkflow",
         "WorkflowQuery",
+    ),
+    "remnants": (
+        "is_empty",
+        "load_heartbeats",
+        "load_remnants",
+        "read_remnants",
     ),
     "replay": (
         "digest",

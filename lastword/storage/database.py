@@ -74,6 +74,11 @@ class Database:
             yield connection
             await connection.commit()  # whoever does not come here is rolled back when the connection closes
 
+    @property
+    def has_clock(self) -> bool:
+        """Whether it is a server, with a clock of its own, and not a file of this process."""
+        return self._engine.dialect.name != "sqlite"
+
     def insert(self, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
         """Return an insert that knows `ON CONFLICT`, which both databases have and standard SQL has not."""
         return sqlite.insert(table) if self._engine.dialect.name == "sqlite" else postgresql.insert(table)

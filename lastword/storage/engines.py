@@ -110,10 +110,12 @@ def _postgres(target: PostgresServer, *, pool_size: int) -> AsyncEngine:
     if find_spec("asyncpg") is None:
         raise DriverMissing("asyncpg", "postgres")
     asyncpg: Any = import_module("asyncpg")  # an extra, and without types
+    reached = False
 
     async def reach() -> Any:
+        nonlocal reached
         try:
-            return await asyncpg.connect(
+            connection = await asyncpg.connect(
                 target.dsn,
                 timeout=CONNECT_TIMEOUT_S,
                 command_timeout=COMMAND_TIMEOUT_S,
@@ -123,11 +125,15 @@ def _postgres(target: PostgresServer, *, pool_size: int) -> AsyncEngine:
         except (asyncpg.ClientConfigurationError, ValueError) as error:
             raise BadDatabaseUrl(target.shown, str(error)) from error
         except asyncpg.PostgresError as error:
-            if (error.sqlstate or "").startswith(_UNAVAILABLE):
+            # A refusal of the first connection is a setting to mend; one that comes later (closed for
+            # maintenance, a new password) is an outage, and whoever works waits for its end.
+            if reached or (error.sqlstate or "").startswith(_UNAVAILABLE):
                 raise DatabaseUnavailable(target.shown, str(error)) from error
             raise DatabaseRefused(target.shown, str(error)) from error
         except (OSError, asyncpg.InterfaceError) as error:
             raise DatabaseUnavailable(target.shown, str(error) or type(error).__name__) from error
+        reached = True
+        return connection
 
     return create_async_engine(
         "postgresql+asyncpg://",

@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from lastword.contracts.ids import Count, Position
 from lastword.contracts.records import Entry
-from lastword.contracts.statuses import Status
+from lastword.contracts.statuses import ErrorCode, Status
 from lastword.storage.exceptions import BadCursor, BadQuery
 from lastword.storage.rows import AnyRow, folded
 from lastword.storage.tables import Utc, workflows
@@ -68,6 +68,8 @@ class WorkflowQuery(Struct, frozen=True, kw_only=True):
     """Any of these."""
     definition: frozenset[str] = frozenset()
     """Any of these."""
+    error: frozenset[ErrorCode] = frozenset()
+    """Failed for any of these reasons."""
     q: str | None = None
     """Text in id, title, definition, executor or error message, whatever its case; up to 256 characters."""
     since: datetime | None = None
@@ -188,6 +190,9 @@ def _conditions(query: WorkflowQuery) -> list[sa.ColumnElement[bool]]:
         found.append(_c.status.in_(sorted(status.value for status in query.status)))
     if query.definition:
         found.append(_c.name.in_(sorted(query.definition)))
+    if query.error:
+        found.append(_c.status == Status.FAILED.value)  # said for the index by status
+        found.append(_c.error_code.in_(sorted(code.value for code in query.error)))
     if query.q is not None and (text := folded(query.q).strip()):
         found.append(_c.search.contains(text, autoescape=True))
     if query.since is not None:

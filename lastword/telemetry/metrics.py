@@ -9,7 +9,7 @@ they add up over processes: `sum`.  Gauges of the whole system (running, stale, 
 or supervisor from the same log, so they agree: `max`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Final, Literal, get_args
 
@@ -21,7 +21,7 @@ from lastword.contracts.statuses import RANK, ErrorCode, Status
 
 __all__ = ["Kind", "Metrics", "Outcome", "Stage", "Verb", "Why"]
 
-Stage = Literal["accepted", "told", "total"]
+Stage = Literal["accepted", "told"]
 Verb = Literal["start", "claim", "cancel", "reconcile", "retry"]
 Outcome = Literal["accepted", "repeated", "refused", "unavailable"]
 Kind = Literal["report", "record", "job", "pulse", "progress", "logline", "definition", "command", "metrics"]
@@ -32,7 +32,7 @@ VERBS: Final[tuple[Verb, ...]] = ("start", "claim", "cancel", "reconcile", "retr
 OUTCOMES: Final[tuple[Outcome, ...]] = ("accepted", "repeated", "refused", "unavailable")
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 WHYS: Final[tuple[Why, ...]] = get_args(Why)
-STAGES: Final[tuple[Stage, ...]] = ("accepted", "told", "total")
+STAGES: Final[tuple[Stage, ...]] = ("accepted", "told")
 VERDICTS: Final = (ErrorCode.HEARTBEAT_TIMEOUT, ErrorCode.EXECUTOR_LOST, ErrorCode.QUEUE_TIMEOUT)
 ENDS: Final = (
     "SIGKILL",
@@ -110,10 +110,29 @@ class Metrics:
             "Of those, the ones whose heartbeat is stale. Take the max over processes.",
             registry=registry,
         )
+        self._stuck = Gauge(
+            "lastword_stuck_workflows",
+            "Of those, the ones that should have got a verdict by now: nobody has vouched for them for "
+            "longer than the timeout and all questions take. Anything but 0 is a fault. Take the max over "
+            "processes.",
+            registry=registry,
+        )
+        self._serving = Gauge(
+            "lastword_definition_executors",
+            "Executors that take work of a definition now. Take the max over processes.",
+            ("definition",),
+            registry=registry,
+        )
+        self._process = Gauge(
+            "lastword_process_info",
+            "1, for each process that tells its metrics: what it does and which version it is.",
+            ("role", "version"),
+            registry=registry,
+        )
         self._truth_lag = Histogram(
             "lastword_truth_lag_seconds",
-            "From the end of a process to `accepted` (its record is in the log), and from there to `told` "
-            "(handed to the connected clients); `total` where one process sees both.",
+            "From the end of a process to `accepted` (its record is in the log, as its executor hears), "
+            "and from there to `told` (handed to the clients, by each edge; between two hosts' clocks).",
             ("stage",),
             buckets=LAG_BUCKETS,
             registry=registry,
@@ -131,7 +150,8 @@ class Metrics:
         )
         self._projection_seconds = Gauge(
             "lastword_projection_lag_seconds",
-            "Age of the oldest record that the database does not show yet; 0 when it shows all.",
+            "Age of the oldest record that the database does not show yet, or for how long it cannot be "
+            "written; 0 when it shows all. The least lag of all supervisors is what readers see.",
             registry=registry,
         )
         self._spawn = Histogram(
@@ -161,6 +181,26 @@ class Metrics:
             "Times that the feed of accepted statuses had to be taken up again.",
             registry=registry,
         )
+        self._stream_messages = Gauge(
+            "lastword_stream_messages",
+            "Messages that a stream of NATS holds, as a supervisor asked. Take the max over processes.",
+            ("stream",),
+            registry=registry,
+        )
+        self._stream_bytes = Gauge(
+            "lastword_stream_bytes",
+            "What they take on disk or in memory. Take the max over processes.",
+            ("stream",),
+            registry=registry,
+        )
+        self._stream_behind = Gauge(
+            "lastword_stream_lagging_replicas",
+            "Copies of a stream on other servers that are offline, or behind the leader. Take the max over "
+            "processes.",
+            ("stream",),
+            registry=registry,
+        )
+        self._served: set[str] = set()
         self._start_at_zero()
 
     def transition(self, record: Record) -> None:
@@ -183,12 +223,25 @@ class Metrics:
         """Count a process that ended without a word, by the signal's name, or None where it exited."""
         self._abrupt_exits.labels("exit_code" if signal is None else _known(signal, ENDS)).inc()
 
-    def workflows(self, counts: Mapping[Status, int], stale: int) -> None:
-        """Set how many workflows stand where, and how many of the running ones have a stale heartbeat."""
+    def process(self, role: str, version: str) -> None:
+        """Say what this process is."""
+        self._process.labels(role, version).set(1)
+
+    def workflows(self, counts: Mapping[Status, int], *, stale: int, stuck: int) -> None:
+        """Set how many workflows stand where; of those held, whose heartbeat is stale, and who is stuck."""
         for status in _LIVING:
             self._workflows.labels(status.value).set(counts.get(status, 0))
         self._running.set(counts.get(Status.RUNNING, 0) + counts.get(Status.CANCELLING, 0))
         self._stale.set(stale)
+        self._stuck.set(stuck)
+
+    def executors(self, serving: Mapping[str, int]) -> None:
+        """Set how many executors take work, by definition; what nobody serves any more gets 0."""
+        for definition in self._served - serving.keys():
+            self._serving.labels(definition).set(0)
+        for definition, executors in serving.items():
+            self._serving.labels(definition).set(executors)
+        self._served |= serving.keys()
 
     def truth_lag(self, stage: Stage, seconds: float) -> None:
         """Measure how late the truth was; a negative span, from two clocks, counts as 0."""
@@ -198,10 +251,19 @@ class Metrics:
         """Set how many jobs of a definition wait. Only for definitions that executors have announced."""
         self._queued.labels(definition).set(jobs)
 
-    def projection_lag(self, records: int, seconds: float) -> None:
-        """Set how far the database is behind the log."""
-        self._projection_records.set(records)
-        self._projection_seconds.set(max(seconds, 0.0))
+    def stream(self, name: str, messages: int, stored: int, lagging: int) -> None:
+        """Set what one of our streams holds, in messages and bytes, and how many replicas lag."""
+        self._stream_messages.labels(name).set(messages)
+        self._stream_bytes.labels(name).set(stored)
+        self._stream_behind.labels(name).set(lagging)
+
+    def projection_lag(self, measure: Callable[[], tuple[int, float]]) -> None:
+        """Show how far the database is behind the log: `measure` tells records and seconds at each look.
+
+        A lag that is noted when something is written is never noted while nothing can be.
+        """
+        self._projection_records.set_function(lambda: measure()[0])
+        self._projection_seconds.set_function(lambda: max(measure()[1], 0.0))
 
     def child_spawned(self, seconds: float) -> None:
         """Measure how long the process of a workflow took to come up."""

@@ -4,9 +4,10 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from typing import Final
 
+import msgspec
 import structlog
 from prometheus_client import CollectorRegistry
 
@@ -25,6 +26,7 @@ from lastword.bus import (
 )
 from lastword.contracts import subjects
 from lastword.contracts.messages import Definition, Logged, ProgressMade, Pulse
+from lastword.contracts.permissions import User
 from lastword.contracts.records import Entry
 from lastword.contracts.views import ClientConfig
 from lastword.http.access import Access
@@ -35,6 +37,7 @@ from lastword.http.server import serve_edge
 from lastword.http.watch import TokenWatch
 from lastword.settings import Settings
 from lastword.storage import TokenStore, WorkflowStore, open_database
+from lastword.telemetry import traces
 from lastword.telemetry.metrics import Metrics
 from lastword.wiring.adoption import adopt_live
 from lastword.wiring.metrics import Neighbours, telling_metrics
@@ -80,6 +83,7 @@ class EdgeFeeds:
             lost=self._lose,
             caught_up=self._begin_sync,
             renewed=self._renew,
+            is_patient=True,  # a supervisor renames a log that went back
         )
         await stack.enter_async_context(records.open())
         for stream, subject, deliver in (
@@ -104,8 +108,8 @@ class EdgeFeeds:
         self._hub.lost()
         self._metrics.feed_reconnected()
 
-    def _renew(self, created: str) -> None:
-        self._hub.renew(epoch_of(created))
+    def _renew(self, name: str) -> None:
+        self._hub.renew(epoch_of(name))
 
     def _begin_sync(self) -> None:
         self._syncing = asyncio.create_task(self._sync(), name="sync")
@@ -124,8 +128,11 @@ class EdgeFeeds:
 
     def _hear_record(self, heard: Heard) -> None:
         entry = Entry(position=heard.position, stored_at=heard.stored_at, record=decode_record(heard.data))
-        self._hub.accept(entry, heard.data)
-        if entry.record.status.is_terminal:  # the hub hands it on before this loop turns
+        if not entry.record.status.is_terminal:
+            self._hub.accept(entry, heard.data)
+        else:  # the hub hands it on before this loop turns
+            with _told(entry, heard):
+                self._hub.accept(entry, heard.data)
             lag_s = time.time() - heard.stored_at.timestamp()
             self._metrics.truth_lag("told", lag_s)
             self._hub.trail.told(lag_s)
@@ -134,7 +141,9 @@ class EdgeFeeds:
         if heard.is_marker or not heard.data:
             self._hub.pulse_expired(subjects.last_token(heard.subject))
         elif (pulse := self._pulses.read(heard.subject, heard.data)) is not None:
-            self._hub.pulse(pulse)
+            # The server's time, as in the database: executors' clocks may differ, and two times of one beat
+            # would make a list and a stream disagree about which of them is later.
+            self._hub.pulse(msgspec.structs.replace(pulse, at=heard.stored_at))
 
     def _hear_progress(self, heard: Heard) -> None:
         if heard.data and (made := self._progress.read(heard.subject, heard.data)) is not None:
@@ -150,6 +159,15 @@ class EdgeFeeds:
     def _hear_lines(self, heard: Heard) -> None:
         if heard.data and (logged := self._lines.read(heard.subject, heard.data)) is not None:
             self._hub.logged(heard.position, logged)
+
+
+def _told(entry: Entry, heard: Heard) -> AbstractContextManager[traces.Span]:
+    """Return the last step of a workflow's trace: its end is known to this edge."""
+    if not traces.is_on():
+        return traces.OFF
+    return traces.span(
+        f"told {entry.record.status}", "consumer", carrier=heard.headers, lastword__workflow=entry.record.id
+    )
 
 
 async def run_fed_edge(
@@ -178,6 +196,7 @@ async def run_fed_edge(
         await stack.enter_async_context(neighbours.listening(bus))
         await stack.enter_async_context(telling_metrics(bus, own))
         status_log = StatusLog(bus)
+        metrics.process(User.EDGE.value, __version__)
         await EdgeFeeds(status_log, hub, catalogue, metrics).open(bus, stack)
         await adopt_live(hub, store, status_log)
         access = Access(settings.http)

@@ -6,6 +6,7 @@ old database, a bad setting) ends with 1 and one line that names the culprit and
 
 import asyncio
 import ctypes
+import os
 import resource
 import signal
 from collections.abc import Awaitable, Callable
@@ -14,9 +15,11 @@ from typing import Final
 import structlog
 import uvloop
 
+from lastword import __version__
 from lastword.bus import BusError
 from lastword.settings import BadSetting, Settings
 from lastword.telemetry.logs import configure_logs
+from lastword.telemetry.traces import configure_traces
 
 __all__ = ["allow_descriptors", "die_with_parent", "run_role"]
 
@@ -36,6 +39,7 @@ def run_role(
     """Run `work` on an event loop of its own until it returns or one of `signals` asks it to stop."""
     close_logs = configure_logs(settings.log, role)
     allow_descriptors()
+    close_traces = configure_traces(role, __version__, os.environ)
     try:
         uvloop.run(_until_signalled(work, signals))
     except _mendable() as error:
@@ -45,6 +49,7 @@ def run_role(
         log.exception("role.crashed")
         return 1
     finally:
+        close_traces()
         close_logs()
     return 0
 

@@ -9,18 +9,23 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 import structlog
 from prometheus_client import CollectorRegistry
 
+from lastword import __version__
 from lastword.bus import Bus, BusSettings, StatusLog, ensure_streams, open_bus, read_embedded
 from lastword.contracts.ids import new_workflow_id
 from lastword.contracts.permissions import User, inbox
 from lastword.settings import Settings
 from lastword.telemetry.metrics import Metrics
+from lastword.wiring.health import showing_health
 from lastword.wiring.metrics import telling_metrics
+
+if TYPE_CHECKING:
+    from lastword.actors.executor import Executor
 
 __all__ = [
     "ROLES",
@@ -123,6 +128,7 @@ async def run_supervisor(settings: Settings, stop: asyncio.Event) -> None:
             name=bus.name,
             max_inputs_bytes=settings.http.max_inputs_bytes,
         )
+        await stack.enter_async_context(showing_health("supervisor", settings.data, lambda: _cut_off(bus)))
         await _until(stop, bus, supervisor.run)
 
 
@@ -145,6 +151,7 @@ async def run_auditor(settings: Settings, stop: asyncio.Event) -> None:
             interval_s=settings.executor.heartbeat_interval_s,
             system=system,
         )
+        await stack.enter_async_context(showing_health("auditor", settings.data, lambda: _cut_off(bus)))
         await _until(stop, bus, auditor.run)
 
 
@@ -171,6 +178,9 @@ async def run_executor(settings: Settings, stop: asyncio.Event, *, offline: bool
             heartbeat_timeout_s=settings.auditor.heartbeat_timeout_s,
             fallback_environment=fallback,
             fallback_unless=unless,
+        )
+        await stack.enter_async_context(
+            showing_health("executor", settings.data, lambda: _cut_off(bus) or _unready(executor))
         )
         running = asyncio.create_task(executor.run(), name="executor")
         asked = asyncio.create_task(stop.wait(), name="stop")
@@ -210,7 +220,17 @@ async def _join(user: User, settings: Settings, name: str, stack: AsyncExitStack
     bus = await stack.enter_async_context(open_bus_as(user, settings, name))
     registry = CollectorRegistry()
     await stack.enter_async_context(telling_metrics(bus, registry))
-    return bus, Metrics(registry)
+    metrics = Metrics(registry)
+    metrics.process(user.value, __version__)
+    return bus, metrics
+
+
+def _cut_off(bus: Bus) -> str | None:
+    return None if bus.is_connected else "cannot reach NATS"
+
+
+def _unready(executor: "Executor") -> str | None:
+    return None if executor.is_ready else "takes no work yet"
 
 
 def _system_settings(settings: Settings) -> BusSettings | None:

@@ -37,6 +37,7 @@ from lastword.wiring.process import die_with_parent, run_role
 __all__ = ["CannotStart", "Stack"]
 
 ANY: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  compared with, not bound
+HEALTH_EVERY_S: Final = 3.0
 IMPATIENT_S: Final = 0.5  # seconds after which a second signal means "at once"
 RESTARTS: Final = 5
 WITHIN_S: Final = 60.0
@@ -61,6 +62,7 @@ class Stack:
         self._server: EmbeddedServer | None = None
         self._processes: dict[str, ForkProcess] = {}
         self._deaths: dict[str, deque[float]] = {}
+        self._health_at_s = 0.0
         self._asked = 0
         self._asked_at_s = 0.0
         self._wake_r, self._wake_w = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -188,6 +190,9 @@ class Stack:
 
     def _restart_dead(self) -> bool:
         changed = False
+        if self._server is not None and self._server.is_running and self._is_ill(self._server):
+            self._say("nats.cannot_write")
+            asyncio.run(self._server.stop())
         if self._server is not None and not self._server.is_running:
             if not self._may_restart("nats"):
                 return False
@@ -205,8 +210,18 @@ class Stack:
             self._start_role(role)
             changed = True
         if changed:
-            self._tell()
+            try:
+                self._tell()
+            except OSError as error:  # a full disk ends nothing that runs
+                self._say("run_file.not_written", why=str(error))
         return True
+
+    def _is_ill(self, server: EmbeddedServer) -> bool:
+        """Ask now and then whether the server has to be started again."""
+        if time.monotonic() < self._health_at_s:
+            return False
+        self._health_at_s = time.monotonic() + HEALTH_EVERY_S
+        return server.needs_restart()
 
     def _may_restart(self, name: str) -> bool:
         deaths = self._deaths.setdefault(name, deque())

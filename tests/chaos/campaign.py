@@ -18,8 +18,8 @@ from lastword.storage.settings import StorageSettings
 from tests.chaos.audience import ALL_WIRES, ONE_WIRES, Recorder, follow, plain_subscriber, stuck
 from tests.chaos.coroner import Coroner
 from tests.chaos.deployment import Backend, Deployment, Edge, deploy
-from tests.chaos.history import Acknowledged, Client, History, Recorded
-from tests.chaos.plan import Job, plan_faults, plan_load
+from tests.chaos.history import SLACK_S, Acknowledged, Client, History, Recorded
+from tests.chaos.plan import Job, Pace, plan_faults, plan_load
 from tests.chaos.storm import Storm
 
 __all__ = ["play"]
@@ -133,8 +133,19 @@ class Campaign:
         self.acknowledged.append(Acknowledged(verb=verb, workflow=workflow, at_s=time.monotonic()))
 
 
-async def play(backend: Backend, folder: Path, *, seed: int, lasts_s: float) -> History:
-    """Play a campaign in an empty folder; return what was seen."""
+async def play(
+    backend: Backend,
+    folder: Path,
+    *,
+    seed: int,
+    lasts_s: float,
+    pace: Pace | None = None,
+    slack_s: float = SLACK_S,
+) -> History:
+    """Play a campaign in an empty folder; return what was seen.
+
+    `slack_s` is what the machine may add to the bounds.
+    """
     async with AsyncExitStack() as stack:
         deployment = await stack.enter_async_context(deploy(backend, folder))
         supervisor, executor = [
@@ -153,7 +164,7 @@ async def play(backend: Backend, folder: Path, *, seed: int, lasts_s: float) -> 
         campaign.open_audience()
         began_s = time.monotonic()
         jobs = plan_load(seed, lasts_s=lasts_s, per_s=PER_S, wires=tuple(ONE_WIRES))
-        faults = plan_faults(seed, lasts_s=lasts_s, cast=deployment.cast)
+        faults = plan_faults(seed, lasts_s=lasts_s, cast=deployment.cast, pace=pace)
         log.info("chaos.begun", workflows=len(jobs), faults=len(faults), folder=str(folder))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(campaign.load(jobs, began_s), name="load")
@@ -172,6 +183,7 @@ async def play(backend: Backend, folder: Path, *, seed: int, lasts_s: float) -> 
             replay=digest_of(entries),
             stale=tuple([await _stale(edge) for edge in deployment.edges]),
             denied=tuple(_denied(deployment.folder)),
+            slack_s=slack_s,
         )
 
 

@@ -15,14 +15,21 @@ from msgspec import Struct
 from lastword.contracts.statuses import RANK, TERMINAL, ErrorCode, Status
 from tests.chaos.history import Faulted, History, Lived, Recorded, Told
 
-__all__ = ["BOUND_S", "RULES", "Violation", "check", "detections", "ends_by_workflow", "touching"]
+__all__ = [
+    "BOUND_S",
+    "RULES",
+    "Violation",
+    "check",
+    "detections",
+    "ends_by_workflow",
+    "first_told",
+    "touching",
+]
 
 BOUND_S: Final = 18.0
 """DESIGN section 4: how soon a host that has vanished is noticed, the slowest of its bounds."""
-SLACK_S: Final = 7.0
-"""What a machine with two cores under a campaign may add to it."""
-GRACE_S: Final = 16.0 + SLACK_S
-"""How long after a fault of an executor a verdict upon it may still come."""
+GRACE_S: Final = 16.0
+"""How long after a fault of an executor a verdict upon it may still come, the machine's slack apart."""
 WINDOW_S: Final = 1.0
 """An executor away for less than the auditor's window (1.5 s) is not lost; some is left for clocks."""
 
@@ -36,6 +43,11 @@ CODES: Final = {
     "dies SIGSEGV": ErrorCode.ABRUPT_EXIT,
 }
 """What a failure is called, by the process's last word."""
+DEADLY: Final = frozenset({"kill executor", "vanish executor"})
+SILENCING: Final = DEADLY | {
+    f"{act} executor" for act in ("stop", "cut", "freeze", "deafen", "delay", "throttle", "unplug")
+}
+"""Faults that keep an executor from beating; a full disk, a clock, and late or repeated reports do not."""
 UPON_WORKFLOW: Final = frozenset({"kill child", "stop child", "lie report"})
 """Faults whose target is a workflow."""
 
@@ -132,8 +144,11 @@ def no_verdict_upon_the_healthy(history: History) -> Iterator[Violation]:
         if end.code in VERDICTS and not any(
             fault.began_s < end.stored_s
             and (
-                fault.kind == "kill executor"
-                or (end.stored_s < fault.ended_s + GRACE_S and fault.ended_s - fault.began_s > WINDOW_S)
+                fault.kind in DEADLY
+                or (
+                    end.stored_s < fault.ended_s + GRACE_S + history.slack_s
+                    and fault.ended_s - fault.began_s > WINDOW_S
+                )
             )
             for fault in _upon_executor(history, end.executor)
         ):
@@ -156,7 +171,7 @@ def every_end_is_noticed_in_time(history: History) -> Iterator[Violation]:
                 if fault.began_s < end.stored_s and fault.ended_s > lived.ended_s
             ]
         )
-        if end.stored_s - since_s > BOUND_S + SLACK_S:
+        if end.stored_s - since_s > BOUND_S + history.slack_s:
             detail = f"{end.status} {end.stored_s - since_s:.1f} s after its end, or the last fault's"
             yield Violation(rule="late", workflow=lived.workflow, detail=detail)
 
@@ -190,10 +205,11 @@ def everyone_is_told_the_last_word(history: History) -> Iterator[Violation]:
     ends = ends_by_workflow(history)
     for client in history.clients:
         if client.promised:
-            followed = ends if client.follows is None else client.follows
-            for workflow in followed:
-                heard = [told for told in client.told if told.workflow == workflow]
-                for rule, detail in _unlike_an_end(heard, ends.get(workflow)):
+            heard: defaultdict[str, list[Told]] = defaultdict(list)
+            for told in client.told:
+                heard[told.workflow].append(told)
+            for workflow in ends if client.follows is None else client.follows:
+                for rule, detail in _unlike_an_end(heard[workflow], ends.get(workflow)):
                     yield Violation(rule=rule, workflow=workflow, detail=f"{client.name} {detail}")
 
 
@@ -259,13 +275,19 @@ def ends_by_workflow(history: History) -> dict[str, Recorded]:
     return ends
 
 
-def detections(history: History) -> dict[str, float]:
-    """Return, by workflow, how long after its process's end the first client was told."""
+def first_told(history: History) -> dict[str, float]:
+    """Return, by workflow, when the first client was told that it had ended."""
     first: dict[str, float] = {}
     for client in history.clients:
         for told in client.told:
             if told.status in TERMINAL:
                 first[told.workflow] = min(told.at_s, first.get(told.workflow, told.at_s))
+    return first
+
+
+def detections(history: History) -> dict[str, float]:
+    """Return, by workflow, how long after its process's end the first client was told."""
+    first = first_told(history)
     return {
         lived.workflow: max(0.0, first[lived.workflow] - lived.ended_s)
         for lived in history.lived
@@ -277,9 +299,14 @@ def touching(history: History, end: Recorded, lived: Lived | None) -> set[str]:
     """Return the kinds of fault that struck a workflow.
 
     Those upon its own process and its executor count while it ran and until its end was known, the others
-    (servers, supervisors, auditors, edges) where they fell into the time from its process's end on.
+    (servers, supervisors, auditors, edges) where they fell into the time from its process's end on.  One
+    whose process nobody saw was claimed by an executor that died meanwhile: it counts from when it was
+    accepted.
     """
-    began_s = lived.began_s if lived is not None else end.stored_s
+    if lived is not None:
+        began_s = lived.began_s
+    else:
+        began_s = min(record.stored_s for record in history.log if record.workflow == end.workflow)
     ended_s = lived.ended_s if lived is not None and lived.ended_s is not None else end.stored_s
     found: set[str] = set()
     for fault in history.faults:
@@ -302,7 +329,7 @@ def _records(history: History) -> dict[str, list[Recorded]]:
 
 
 def _upon_executor(history: History, executor: str | None) -> Iterator[Faulted]:
-    return (fault for fault in history.faults if fault.kind.endswith("executor") and fault.target == executor)
+    return (fault for fault in history.faults if fault.kind in SILENCING and fault.target == executor)
 
 
 def _wrong(history: History, end: Recorded, lived: Lived | None) -> str | None:

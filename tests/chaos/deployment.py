@@ -1,32 +1,34 @@
 """The system under test: real processes, on one NATS node and SQLite or on three and PostgreSQL."""
 
 import asyncio
-import json
 import os
 import shutil
-import socket
 import sys
-import sysconfig
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+import tempfile
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final, Literal
 
 import httpx
 
 from lastword.bus import BusSettings
-from lastword.bus.accounts import Credentials, read_credentials, render_accounts
+from lastword.bus.accounts import Credentials, read_credentials
 from lastword.contracts.permissions import User
 from lastword.storage import upgrade
+from tests.chaos import clocks, disks, hosts
+from tests.chaos.clocks import Clock
+from tests.chaos.disks import Disk
+from tests.chaos.hosts import Host
 from tests.chaos.link import Link
 from tests.chaos.places import Place
 from tests.chaos.plan import ACTORS, Cast
+from tests.cluster.nodes import free_ports, prepare_nodes
 from tests.integration.postgres import PrivatePostgres, private_postgres
 
 __all__ = ["Backend", "Deployment", "Edge", "deploy"]
 
 PROJECT: Final = Path(__file__).with_name("project")
-NATS_SERVER: Final = str(Path(sysconfig.get_path("scripts")) / "nats-server")
 Backend = Literal["single", "cluster"]
 
 
@@ -63,6 +65,11 @@ class Deployment:
         self.places: dict[str, Place] = {}
         self.links: dict[str, list[Link]] = {}
         """By executor: its way to each node."""
+        self.hosts: dict[str, Host] = {}
+        """By executor: what it runs on, where it has one of its own."""
+        self.disks: dict[str, Disk] = {}
+        """By place, and that of the `database`."""
+        self.clocks: dict[str, Clock] = {}
         self.edges: list[Edge] = []
         self.nats_ports: list[int] = []
 
@@ -84,39 +91,50 @@ class Deployment:
 
     def add_nodes(self) -> None:
         """Prepare the NATS servers."""
-        ports = _free_ports(2 * self.cast.nodes)
-        self.nats_ports, routes = ports[: self.cast.nodes], ports[self.cast.nodes :]
-        for number, (port, route) in enumerate(zip(self.nats_ports, routes, strict=True)):
-            configuration = self.folder / f"nats-{number}.conf"
-            configuration.write_text(self._configuration(number, port, route, routes), "utf-8")
-            self._add(f"nats-{number}", [NATS_SERVER, "-c", str(configuration)], {}, ready="Server is ready")
+        for node in prepare_nodes(self.folder, self.credentials, self.cast.nodes):
+            self.nats_ports.append(node.port)
+            self._add(node.name, node.command, {}, ready="Server is ready")
 
     async def add_actors(self, stack: AsyncExitStack) -> None:
         """Prepare two of each actor; executors reach NATS over links of their own."""
+        library = clocks.build(self.folder) if self.cast.clocks else None
         for role in ACTORS:
-            for number in range(self.cast.each):
-                name = f"{role}-{number}"
+            for name in self.cast.named(role):
+                command = [sys.executable, "-m", "lastword", "run", role]
                 environ = self._environ(name, User(role))
+                if library is not None:
+                    self.clocks[name] = Clock(library, self.folder / f"{name}.clock")
+                    environ |= self.clocks[name].environ
                 if role == "executor":
-                    links = [await stack.enter_async_context(Link(port).open()) for port in self.nats_ports]
-                    self.links[name] = links
-                    environ["LASTWORD_BUS__URL"] = _urls([link.port for link in links])
+                    inside, environ["LASTWORD_BUS__URL"] = await self._lead_to_nats(stack, name)
+                    command = [*inside, *command]
                 elif role == "auditor":
                     user, password = self.credentials.system
                     urls = [f"nats://{user}:{password}@127.0.0.1:{port}" for port in self.nats_ports]
                     environ["LASTWORD_BUS__SYSTEM_URL"] = ",".join(urls)
                 elif role == "edge":
-                    edge = Edge(_free_ports(1)[0])
+                    edge = Edge(free_ports(1)[0])
                     stack.push_async_callback(edge.client.aclose)
                     self.edges.append(edge)
                     environ["LASTWORD_HTTP__PORT"] = str(edge.port)
                 self._add(
                     name,
-                    [sys.executable, "-m", "lastword", "run", role],
+                    command,
                     environ,
                     ready=f'"{role}.ready"',
                     numbered="LASTWORD_EXECUTOR__NAME" if role == "executor" else None,
                 )
+
+    async def _lead_to_nats(self, stack: AsyncExitStack, name: str) -> tuple[Sequence[str], str]:
+        """Open an executor's links; return what goes before its command, and the links' URLs."""
+        inside: Sequence[str] = ()
+        address = "127.0.0.1"
+        if self.cast.hosts:
+            host = self.hosts[name] = await stack.enter_async_context(Host().open())
+            inside, address = host.inside, host.address
+        links = [Link(port, address) for port in self.nats_ports]
+        self.links[name] = [await stack.enter_async_context(link.open()) for link in links]
+        return inside, _urls([link.port for link in links], address)
 
     def named(self, role: str) -> list[Place]:
         """Return the places of a role."""
@@ -161,39 +179,35 @@ class Deployment:
             "LASTWORD_LOG__FORMAT": "json",
         }
 
-    def _configuration(self, number: int, port: int, route: int, routes: list[int]) -> str:
-        store = json.dumps(str(self.folder / f"nats-{number}"))
-        cluster, sync = "", ", sync_interval: always"
-        if self.cast.nodes > 1:
-            # No advertising: clients would find ways round the links.
-            cluster = (
-                f'cluster {{ name: chaos, listen: "127.0.0.1:{route}", no_advertise: true, '
-                f"routes: {json.dumps([f'nats://127.0.0.1:{one}' for one in routes])} }}"
-            )
-            sync = ""
-        return f"""server_name: nats-{number}
-listen: "127.0.0.1:{port}"
-max_payload: 1MB
-jetstream {{ store_dir: {store}{sync} }}
-no_auth_user: {json.dumps(self.credentials.viewer.user)}
-{cluster}
-{render_accounts(self.credentials.identities)}"""
-
 
 @asynccontextmanager
 async def deploy(backend: Backend, folder: Path) -> AsyncGenerator[Deployment, None]:
     """Run everything in `folder`, an absolute path, until the block is left."""
     shutil.copytree(PROJECT, folder, dirs_exist_ok=True)
+    cast = Cast(
+        nodes=3 if backend == "cluster" else 1,
+        postgres=backend == "cluster",
+        hosts=hosts.can_have_hosts(),
+        disks=disks.can_mount(),
+        clocks=clocks.can_jump(),
+    )
     async with AsyncExitStack() as stack:
+        # Not below `folder`, which the account of PostgreSQL may not enter.
+        place = Path(stack.enter_context(_open_folder()))
+        full_ones = {name: folder / name for name in (*cast.named("nats"), *cast.named("executor"))}
+        mounted = {
+            name: stack.enter_context(Disk(at).open())
+            for name, at in ({"database": place, **full_ones} if cast.disks else {}).items()
+        }
         postgres = None
-        if backend == "cluster":
-            postgres = stack.enter_context(private_postgres())
+        if cast.postgres:
+            postgres = stack.enter_context(private_postgres(place))
             database = postgres.url(postgres.create_database())
         else:
-            database = f"sqlite:///{folder}/lastword.db"
+            database = f"sqlite:///{place}/lastword.db"
         await upgrade(database)
-        cast = Cast(nodes=3 if backend == "cluster" else 1, postgres=postgres is not None)
         deployment = Deployment(folder, cast, postgres, database)
+        deployment.disks = mounted
         deployment.add_nodes()
         await deployment.add_actors(stack)
         stack.push_async_callback(deployment.close)
@@ -203,14 +217,13 @@ async def deploy(backend: Backend, folder: Path) -> AsyncGenerator[Deployment, N
         yield deployment
 
 
-def _urls(ports: list[int]) -> str:
-    return ",".join(f"nats://127.0.0.1:{port}" for port in ports)
+@contextmanager
+def _open_folder() -> Generator[str]:
+    """Give a temporary folder through which any account may pass."""
+    with tempfile.TemporaryDirectory(prefix="lastword-database-") as folder:
+        Path(folder).chmod(0o711)
+        yield folder
 
 
-def _free_ports(count: int) -> list[int]:
-    """Return ports that were free a moment ago, all at once so that they differ."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
+def _urls(ports: list[int], address: str = "127.0.0.1") -> str:
+    return ",".join(f"nats://{address}:{port}" for port in ports)

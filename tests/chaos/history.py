@@ -1,8 +1,13 @@
 """What witnesses saw of one campaign. All times are `CLOCK_MONOTONIC` of the one machine, in seconds."""
 
+from typing import Final
+
 from msgspec import Struct
 
-__all__ = ["Acknowledged", "Client", "Faulted", "History", "Lived", "Recorded", "Told"]
+__all__ = ["SLACK_S", "Acknowledged", "Client", "Faulted", "History", "Lived", "Recorded", "Told"]
+
+SLACK_S: Final = 7.0
+"""What a machine with two cores under a campaign may add to a bound."""
 
 
 class Lived(Struct, frozen=True, kw_only=True):
@@ -91,3 +96,5 @@ class History(Struct, frozen=True, kw_only=True):
     """How many stale heartbeats each edge shows at the end."""
     denied: tuple[str, ...] = ()
     """What processes asked of NATS and may not."""
+    slack_s: float = SLACK_S
+    """What the machine that it was played on may add to a bound."""

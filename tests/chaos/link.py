@@ -1,12 +1,18 @@
-"""A TCP link that can be cut, frozen, deafened, delayed and throttled: an executor's way to a NATS server."""
+"""A TCP link that breaks in many ways: an executor's way to a NATS server.
+
+It can be cut, frozen, deafened, delayed and throttled, and it can hold or repeat the reports that it carries.
+"""
 
 import asyncio
 import contextlib
+import random
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final
 
 from msgspec import Struct
+
+from tests.chaos.reports import Operations, again, is_report
 
 __all__ = ["GOOD", "Link", "Manners", "manners_for"]
 
@@ -26,6 +32,10 @@ class Manners(Struct, frozen=True, kw_only=True):
     """Added to each chunk, each way."""
     bytes_per_s: float | None = None
     """Most that one connection carries, each way."""
+    hold_s: float = 0.0
+    """Longest that a report is kept; each comes when it comes, and what is not a report passes it by."""
+    repeat_s: float | None = None
+    """Latest that a report comes again, as one that the stream does not know."""
 
 
 GOOD: Final = Manners()
@@ -39,14 +49,19 @@ def manners_for(act: str) -> Manners:
         "deafen": Manners(down=False),
         "delay": Manners(delay_s=0.15),
         "throttle": Manners(bytes_per_s=20_000),
+        "hold": Manners(hold_s=8.0),  # longer than a publisher waits for an answer
+        "repeat": Manners(repeat_s=10.0),
     }[act]
 
 
 class Link:
-    """Listens on a port of its own and passes on to `port`."""
+    """Listens on a port of its own and passes on to `port`, which is on loopback."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        """`host` is the address to listen at."""
         self._target = port
+        self._host = host
+        self._draw = random.Random(port)  # noqa: S311  how long each report is held
         self._manners = GOOD
         self._changed = asyncio.Condition()
         self._open: set[asyncio.StreamWriter] = set()
@@ -62,7 +77,7 @@ class Link:
             self._serving.add(task)
             task.add_done_callback(self._serving.discard)
 
-        server = await asyncio.start_server(accept, "127.0.0.1", 0)
+        server = await asyncio.start_server(accept, self._host, 0)
         self.port = int(server.sockets[0].getsockname()[1])
         try:
             yield self
@@ -93,7 +108,7 @@ class Link:
         ends = {writer, up_writer}
         self._open |= ends
         ways = [
-            asyncio.ensure_future(self._pass(reader, up_writer, "up")),
+            asyncio.ensure_future(self._pass(reader, up_writer, "up", Operations())),
             asyncio.ensure_future(self._pass(up_reader, writer, "down")),
         ]
         try:
@@ -107,7 +122,13 @@ class Link:
                 end.transport.abort()
             await asyncio.gather(*(end.wait_closed() for end in ends), return_exceptions=True)
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: str) -> None:
+    async def _pass(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        way: str,
+        operations: Operations | None = None,
+    ) -> None:
         with contextlib.suppress(OSError):
             while chunk := await reader.read(CHUNK):
                 manners = self._manners
@@ -116,5 +137,27 @@ class Link:
                     await asyncio.sleep(pause_s)
                 async with self._changed:
                     await self._changed.wait_for(lambda: getattr(self._manners, way))
-                writer.write(chunk)
+                if operations is None:
+                    writer.write(chunk)
+                else:
+                    for operation in operations.feed(chunk):
+                        self._put(operation, writer)
                 await writer.drain()
+
+    def _put(self, operation: bytes, writer: asyncio.StreamWriter) -> None:
+        manners = self._manners if is_report(operation) else GOOD
+        if manners.repeat_s is not None:
+            self._put_late(again(operation), writer, manners.repeat_s)
+        if manners.hold_s:
+            self._put_late(operation, writer, manners.hold_s)
+        else:
+            _put(operation, writer)
+
+    def _put_late(self, operation: bytes, writer: asyncio.StreamWriter, latest_s: float) -> None:
+        """Write it at some time, unless the connection has ended by then."""
+        asyncio.get_running_loop().call_later(self._draw.uniform(0.0, latest_s), _put, operation, writer)
+
+
+def _put(operation: bytes, writer: asyncio.StreamWriter) -> None:
+    if not writer.is_closing():
+        writer.write(operation)

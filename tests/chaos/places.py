@@ -71,9 +71,13 @@ class Place:
 
     async def die(self, for_s: float) -> None:
         """Be killed, and gone for a while; return once a new process works."""
-        number = self.number
         self.kill()
         await asyncio.sleep(for_s)
+        await self.revive()
+
+    async def revive(self) -> None:
+        """Run again after `kill`; return once the new process works."""
+        number = self.number
         self._may_run.set()
         async with asyncio.timeout(START_S):
             while self.number == number or not self._is_ready():  # noqa: ASYNC110  as in `ready`

@@ -7,7 +7,7 @@ import signal
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -22,8 +22,14 @@ from tests.chaos.deployment import Deployment
 from tests.chaos.history import Faulted
 from tests.chaos.link import GOOD, manners_for
 from tests.chaos.plan import Fault
+from tests.integration.postgres import PostgresUnavailable, PrivatePostgres
 
 __all__ = ["Storm"]
+
+JUMP_S: Final = 3_600
+REVIVE_S: Final = 60.0
+FOR_GOOD: Final = frozenset({"kill executor", "vanish executor"})
+"""Faults that are over at once for the judge, as nothing comes back: who follows is another executor."""
 
 
 class Storm:
@@ -59,7 +65,8 @@ class Storm:
 
     async def _strike(self, fault: Fault, began_s: float) -> None:
         await asyncio.sleep(began_s + fault.at_s - time.monotonic())
-        if fault.upon in self._busy:
+        place = "database" if fault.upon == "postgres" else fault.upon
+        if place in self._busy:
             self.skipped += 1
             return
         if fault.upon == "child":
@@ -67,33 +74,81 @@ class Storm:
         elif fault.upon == "report":
             await self._lie()
         else:
-            self._busy.add(fault.upon)
+            self._busy.add(place)
             try:
                 await self._strike_place(fault)
             finally:
-                self._busy.discard(fault.upon)
+                self._busy.discard(place)
 
     async def _strike_place(self, fault: Fault) -> None:
         began_s = time.monotonic()
         kind = f"{fault.act} {fault.upon.partition('-')[0]}"
-        if fault.upon == "postgres":
-            await self._restart_postgres(fault.lasts_s)
-            self._note(kind, fault.upon, began_s)
-            return
-        place = self._deployment.places[fault.upon]
-        victim = place.tenant
+        place = self._deployment.places.get(fault.upon)
+        victim = place.tenant if place is not None else fault.upon
+        if kind in FOR_GOOD:
+            self._note(kind, victim, began_s)
         match fault.act:
-            case "kill" if fault.upon.startswith("executor"):
-                self._note(kind, victim, began_s)  # for good: who follows is another executor
-                await place.die(fault.lasts_s)
-                return
             case "kill":
-                await place.die(fault.lasts_s)
+                await self._deployment.places[fault.upon].die(fault.lasts_s)
             case "stop":
-                await place.freeze(fault.lasts_s)
+                await self._deployment.places[fault.upon].freeze(fault.lasts_s)
+            case "vanish":
+                await self._vanish(fault)
+            case "unplug":
+                await self._unplug(fault)
+            case "jump":
+                await self._jump(fault)
+            case "fill":
+                await self._fill(fault)
+            case "restart":
+                await self._restart_postgres(fault.lasts_s)
             case _:
                 await self._spoil_links(fault)
-        self._note(kind, victim, began_s)
+        if kind not in FOR_GOOD:
+            self._note(kind, victim, began_s)
+
+    async def _vanish(self, fault: Fault) -> None:
+        """Lose a host as by a power cut: nobody is told that its connections ended."""
+        host, place = self._deployment.hosts[fault.upon], self._deployment.places[fault.upon]
+        await host.unplug()
+        place.kill()
+        await asyncio.sleep(fault.lasts_s)
+        await host.plug()
+        await place.revive()
+
+    async def _unplug(self, fault: Fault) -> None:
+        host = self._deployment.hosts[fault.upon]
+        await host.unplug()
+        try:
+            await asyncio.sleep(fault.lasts_s)
+        finally:
+            await host.plug()
+
+    async def _jump(self, fault: Fault) -> None:
+        clock = self._deployment.clocks[fault.upon]
+        clock.jump(self._draw.choice((-JUMP_S, JUMP_S)))
+        try:
+            await asyncio.sleep(fault.lasts_s)
+        finally:
+            clock.jump(0)
+
+    async def _fill(self, fault: Fault) -> None:
+        """Fill a disk, and make room again; then its keeper starts again what does not recover by itself.
+
+        A nats-server never writes to a stream again on which a write has failed, and says so to who asks for
+        its health.  PostgreSQL may end where it cannot write its log.
+        """
+        disk = self._deployment.disks[fault.upon]
+        disk.fill()
+        try:
+            await asyncio.sleep(fault.lasts_s)
+        finally:
+            disk.free()
+        postgres = self._deployment.postgres
+        if fault.upon.startswith("nats"):
+            await self._deployment.places[fault.upon].die(0.0)
+        elif fault.upon == "database" and postgres is not None:
+            await asyncio.to_thread(_revive, postgres)
 
     async def _spoil_links(self, fault: Fault) -> None:
         links = self._deployment.links[fault.upon]
@@ -148,6 +203,22 @@ class Storm:
 
     def _note(self, kind: str, target: str, began_s: float) -> None:
         self.faults.append(Faulted(kind=kind, target=target, began_s=began_s, ended_s=time.monotonic()))
+
+
+def _revive(postgres: PrivatePostgres) -> None:
+    """Return once the server answers, which may have ended, or be about to."""
+    until_s = time.monotonic() + REVIVE_S
+    while True:
+        try:
+            if not postgres.is_running:
+                postgres.start()
+            postgres.execute("postgres", "SELECT 1")
+        except (AssertionError, PostgresUnavailable):
+            if time.monotonic() > until_s:
+                raise
+            time.sleep(0.2)
+        else:
+            return
 
 
 def _lies(entry: Entry) -> list[Report]:

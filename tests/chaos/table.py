@@ -7,7 +7,7 @@ from typing import Final
 from tests.chaos.checker import detections, ends_by_workflow, touching
 from tests.chaos.history import History
 
-__all__ = ["render"]
+__all__ = ["render", "row", "seconds"]
 
 NONE: Final = "none"
 OUTCOMES: Final = ("success", "failed", "lost", "cancelled")
@@ -27,28 +27,30 @@ def render(history: History) -> str:
             outcomes[kind][outcome] += 1
             if workflow in times:
                 delays[kind].append(times[workflow])
-    lines = [_row(HEAD), _row(["---"] * len(HEAD))]
+    lines = [row(HEAD), row(["---"] * len(HEAD))]
     for kind in [NONE, *sorted(struck)]:
         counts = outcomes[kind]
         lines.append(
-            _row(
+            row(
                 [
                     kind,
                     struck[kind] or "",
                     counts.total(),
                     *(counts[outcome] for outcome in OUTCOMES),
-                    *(_seconds(share, delays[kind]) for share in (0.5, 0.99, 1.0)),
+                    *(seconds(share, delays[kind]) for share in (0.5, 0.99, 1.0)),
                 ]
             )
         )
     return "\n".join(lines)
 
 
-def _row(cells: Iterable[object]) -> str:
+def row(cells: Iterable[object]) -> str:
+    """Return a row of a table in Markdown."""
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
 
-def _seconds(share: float, values: Sequence[float]) -> str:
+def seconds(share: float, values: Sequence[float]) -> str:
+    """Return the value that a share of them do not exceed, or nothing where there is none."""
     if not values:
         return ""
     ordered = sorted(values)

@@ -4,6 +4,7 @@ They show the real system at work, so they change with it and need no other upke
 """
 
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -52,12 +53,18 @@ def _lose_the_server(app: AppPage) -> None:
     app.should_be_linked_by("offline", within_s=60)
 
 
+def _await_doubt(app: AppPage) -> None:
+    expect(app.headline).to_contain_text("in doubt", timeout=30_000)
+
+
 @dataclass(frozen=True)
 class _Picture:
     name: str
     path: str
     """With the keys of `WORK` in braces."""
     prepare: Callable[[AppPage], None] = _nothing
+    silent: bool = False
+    """Whether the executor is stopped in its tracks from here on."""
 
 
 PICTURES: Final = (
@@ -70,6 +77,7 @@ PICTURES: Final = (
     _Picture("operations", "operations"),
     _Picture("definitions", "definitions"),
     _Picture("offline", "workflows/{scan}", _lose_the_server),
+    _Picture("doubt", "workflows/{scan}", _await_doubt, silent=True),
 )
 
 
@@ -80,6 +88,8 @@ def main() -> None:
         shutil.copytree(ACTS, folder, dirs_exist_ok=True)
         environ = {
             "LASTWORD_EXECUTOR__NAME": "atlas",
+            "LASTWORD_EXECUTOR__HEARTBEAT_INTERVAL_S": "3",
+            "LASTWORD_AUDITOR__HEARTBEAT_TIMEOUT_S": "300",  # time enough to look at doubt from four sides
             "OPENAI_API_KEY": "unused",  # the scenes ask no model, so no page need warn of the built-in one
         }
         system = System(Path(folder), config="screens.toml", **environ)
@@ -104,6 +114,8 @@ def _shoot(system: System, workflows: Mapping[str, str]) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(CHROMIUM))
         for picture in PICTURES:
+            if picture.silent:
+                system.kill("executor", signal.SIGSTOP)
             for screen, size in SCREENS.items():
                 for scheme in ("light", "dark"):
                     name = f"{picture.name}{screen}-{scheme}"

@@ -12,7 +12,7 @@ from tests.e2e.stage import Stage
 
 Tab = Callable[..., AppPage]
 SCHEMES = ["light", "dark"]
-SCREENS = [(1440, 900), (900, 900), (360, 740)]
+SCREENS = [(1440, 900), (768, 1024), (360, 740)]
 TABS = ["overview", "logs", "result", "inputs", "history"]
 
 
@@ -93,12 +93,17 @@ def test_no_page_scrolls_sideways(
     """Down to 360 pixels everything is within the screen, and everything can be reached."""
     app = tab(shared, viewport={"width": width, "height": height})
     paths = [f"workflows/{ended['killed']}", "workflows", "operations", "definitions", "nowhere"]
+    paths += ["workflows?status=failed&definition=dies&error=abrupt_exit,exit_without_result"]
     paths += [f"workflows/{ended['success']}?tab={name}" for name in TABS]
     for path in paths:
         app.open(path)
         app.page.wait_for_load_state("networkidle")
         assert app.overflow() <= 0, path
     app.open("workflows").should_be_linked_by("live")
+    for button in app.rows.first.get_by_role("button").locator("visible=true").all():
+        box = button.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= width  # a table may cut off what is wider than it
     app.page.get_by_role("button", name=re.compile("^Start")).locator("visible=true").first.click()
     expect(app.page.get_by_role("dialog").get_by_role("heading", name="Start")).to_be_visible()
     assert app.overflow() <= 0
@@ -210,6 +215,20 @@ def test_filters_are_links(shared: Stage, tab: Tab, ended: dict[str, str]) -> No
     again = tab(shared).open("workflows?status=failed")
     expect(again.row(ended["killed"])).to_be_visible()
     expect(again.row(ended["success"])).to_have_count(0)
+
+
+def test_a_count_of_failures_leads_to_them(shared: Stage, tab: Tab, ended: dict[str, str]) -> None:
+    """From a cause on the operations page to what failed so, and to nothing else."""
+    app = tab(shared).open("operations")
+    app.page.get_by_role("link", name="abrupt_exit").click()
+    expect(app.row(ended["killed"])).to_be_visible()
+    expect(app.row(ended["failed"])).to_have_count(0)
+    app.page.locator("[data-definition]").click()
+    app.page.get_by_role("menuitem", name="raises").click()
+    expect(app.page.get_by_role("heading", name="No failed workflows of raises")).to_be_visible()
+    app.button("Show all causes, not only abrupt_exit").click()
+    expect(app.row(ended["failed"])).to_be_visible()
+    expect(app.row(ended["killed"])).to_have_count(0)
 
 
 def test_the_log_is_there_to_its_last_line(shared: Stage, tab: Tab, ended: dict[str, str]) -> None:

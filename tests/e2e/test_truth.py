@@ -50,12 +50,15 @@ def test_a_silent_executor_is_doubted_before_it_is_given_up(shared: Stage, tab: 
     """Its beats stop: the page says that it is in doubt, as of when, and then what the verdict is."""
     workflow = shared.hold()
     app = tab(shared).open_workflow(workflow).should_say("running")
+    listed = tab(shared).open("workflows").should_be_linked_by("live")
+    expect(listed.row(workflow)).to_contain_text("beating")
     shared.kill("executor", signal.SIGSTOP)
     try:
         expect(app.page.get_by_role("status").filter(has_text="No heartbeat for")).to_be_visible(
             timeout=20_000
         )
         expect(app.headline).to_contain_text("in doubt")
+        expect(listed.row(workflow)).to_contain_text("Running, in doubt")
         app.should_say("failed")
     finally:
         shared.kill("executor", signal.SIGCONT)

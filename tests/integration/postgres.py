@@ -86,6 +86,11 @@ class PrivatePostgres:
         if not any("ready to accept connections" in line for line in log):
             raise PostgresUnavailable(f"it does not start: {''.join(log[-20:])}")
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the server has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def stop(self) -> None:
         """End the server at once, cutting off its clients; its data stays."""
         if self._process is not None:
@@ -123,12 +128,16 @@ class PrivatePostgres:
 
 
 @contextmanager
-def private_postgres() -> Generator[PrivatePostgres]:
-    """Give a running server; raise `PostgresUnavailable`."""
+def private_postgres(within: Path | None = None) -> Generator[PrivatePostgres]:
+    """Give a running server, with its data `within` a folder, or where all is temporary.
+
+    Raises `PostgresUnavailable`.
+    """
     programs = _find_programs()
     with ExitStack() as stack:
         # Not below pytest's own folder: a socket's path has at most 107 characters.
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lastword-postgres-")))
+        temporary = tempfile.TemporaryDirectory(prefix="lastword-postgres-", dir=within)
+        folder = Path(stack.enter_context(temporary))
         account = _account(folder)
         _initialise(programs, folder, account)
         server = PrivatePostgres(programs, folder, account)

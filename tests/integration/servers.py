@@ -2,21 +2,36 @@
 
 import asyncio
 import os
+import shutil
 import signal
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from lastword.bus import Bus, BusSettings, EmbeddedServer, open_bus
+from lastword.bus.accounts import Credentials
 from lastword.contracts.events import Succeeded
 from lastword.contracts.messages import Report
 from lastword.contracts.permissions import User, inbox
 from lastword.contracts.records import Record
 from lastword.contracts.statuses import Status
+from tests.cluster.nodes import NatsCluster
 
-__all__ = ["AT", "Collected", "NatsServer", "Proxy", "make_record", "make_report", "run_server"]
+__all__ = [
+    "AT",
+    "ClusterServer",
+    "Collected",
+    "LoneServer",
+    "NatsServer",
+    "Proxy",
+    "make_record",
+    "make_report",
+    "run_cluster",
+    "run_server",
+]
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 WITHIN_S = 20.0  # far more than anything here takes, far less than the test's own limit
@@ -49,22 +64,32 @@ class Collected(list[T], Generic[T]):
         return self
 
 
-class NatsServer:
-    """The embedded server, and what tests do to it."""
+class NatsServer(ABC):
+    """A server or a cluster, and what tests do to it."""
 
-    def __init__(self, embedded: EmbeddedServer) -> None:
-        self.embedded = embedded
+    replicas: ClassVar[int]
+    """How many copies of a stream it can keep."""
 
     @property
+    @abstractmethod
     def url(self) -> str:
-        """Where it listens."""
-        return self.embedded.url
+        """Where it listens, every node of it."""
+
+    @property
+    @abstractmethod
+    def port(self) -> int:
+        """Where it listens; of a cluster, the first node."""
+
+    @property
+    @abstractmethod
+    def credentials(self) -> Credentials:
+        """Its users."""
 
     def settings(self, user: str = "actor", **given: Any) -> BusSettings:
         """Return the settings of a user; `nobody` gives no credentials."""
-        fields: dict[str, Any] = {"url": self.url, **given}
+        fields: dict[str, Any] = {"url": self.url, "replicas": self.replicas, **given}
         if user != "nobody":
-            login = getattr(self.embedded.credentials, user)
+            login = getattr(self.credentials, user)
             fields |= {"user": login.user, "password": login.password}
         return BusSettings(**fields)
 
@@ -74,36 +99,148 @@ class NatsServer:
         return open_bus(self.settings(user, **given), name=name, inbox_prefix=prefix)
 
     async def crash(self) -> None:
-        """End it as a power cut would, and start it again."""
-        self.embedded.kill()
+        """End it as a power cut would, every node of it, and start it again."""
+        self.kill()
+        await self.start()
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Start it where it does not run, and return when it serves."""
+
+    @abstractmethod
+    def kill(self) -> None:
+        """End it as a power cut would."""
+
+    @abstractmethod
+    def wipe(self) -> None:
+        """Lose everything that is stored, after it was killed; users stay."""
+
+    @abstractmethod
+    def freeze(self) -> None:
+        """Stop it in its tracks."""
+
+    @abstractmethod
+    def thaw(self) -> None:
+        """Let it go on."""
+
+
+class LoneServer(NatsServer):
+    """The embedded server."""
+
+    replicas: ClassVar[int] = 1
+
+    def __init__(self, embedded: EmbeddedServer, folder: Path) -> None:
+        self.embedded = embedded
+        self._folder = folder
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return self.embedded.url
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self.embedded.port
+
+    @property
+    def credentials(self) -> Credentials:
+        """Its users."""
+        return self.embedded.credentials
+
+    async def start(self) -> None:
+        """Start it, at the port that it had."""
         await self.embedded.start()
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.embedded.kill()
+
+    def wipe(self) -> None:
+        """Lose the store."""
+        shutil.rmtree(self._folder / "nats" / "jetstream")
 
     def freeze(self) -> None:
         """Stop it in its tracks."""
-        os.kill(self._pid, signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let it go on."""
-        os.kill(self._pid, signal.SIGCONT)
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, sent: signal.Signals) -> None:
+        assert self.embedded.pid is not None
+        os.kill(self.embedded.pid, sent)
+
+
+class ClusterServer(NatsServer):
+    """Three nodes, each stream on all of them."""
+
+    replicas: ClassVar[int] = 3
+
+    def __init__(self, cluster: NatsCluster) -> None:
+        self.cluster = cluster
 
     @property
-    def _pid(self) -> int:
-        assert self.embedded.pid is not None
-        return self.embedded.pid
+    def url(self) -> str:
+        """Where each node listens."""
+        return self.cluster.url
+
+    @property
+    def port(self) -> int:
+        """Where the first node listens."""
+        return self.cluster.nodes[0].port
+
+    @property
+    def credentials(self) -> Credentials:
+        """Its users."""
+        return self.cluster.credentials
+
+    async def start(self) -> None:
+        """Start the nodes that do not run; whoever shares our loop goes on meanwhile."""
+        self.cluster.launch()
+        await asyncio.to_thread(self.cluster.await_ready)
+
+    def kill(self) -> None:
+        """End every node."""
+        self.cluster.kill()
+
+    def wipe(self) -> None:
+        """Lose every node's store."""
+        self.cluster.wipe()
+
+    def freeze(self) -> None:
+        """Stop every node."""
+        self.cluster.signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        self.cluster.signal(signal.SIGCONT)
 
 
 @asynccontextmanager
-async def run_server(folder: Path, **given: Any) -> AsyncGenerator[NatsServer, None]:
-    """Run a server on a free port with its data in `folder`."""
+async def run_server(folder: Path, **given: Any) -> AsyncGenerator[LoneServer, None]:
+    """Run a lone server on a free port with its data in `folder`."""
     embedded = EmbeddedServer(_settings({"port": 0, **given}), folder)
     await embedded.start()
-    server = NatsServer(embedded)
+    server = LoneServer(embedded, folder)
     try:
         yield server
     finally:
         if embedded.is_running:
             server.thaw()
         await embedded.stop()
+
+
+@asynccontextmanager
+async def run_cluster(folder: Path) -> AsyncGenerator[ClusterServer, None]:
+    """Run three nodes on free ports with their data in `folder`."""
+    server = ClusterServer(NatsCluster(folder))
+    try:
+        await server.start()
+        yield server
+    finally:
+        server.cluster.stop()
 
 
 class Proxy:

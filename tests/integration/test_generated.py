@@ -7,7 +7,7 @@ import pytest
 from lastword.contracts.events import Failed
 from lastword.contracts.moves import MOVES
 from lastword.contracts.statuses import Status
-from tools import generate
+from tools import generate, tables
 
 
 @pytest.mark.parametrize("path", generate.FILES, ids=lambda path: path.name)
@@ -18,13 +18,13 @@ def test_a_generated_file_is_not_stale(path: Path) -> None:
 
 def test_the_diagram_follows_the_table() -> None:
     """Each move is an arrow, and a changed table another picture."""
-    diagram = generate.render_diagram()
+    diagram = tables.diagram()
     arrows = [line.strip() for line in diagram.splitlines() if " --> " in line]
     moves = {(status, then) for status, row in MOVES.items() for then in row.values()}
     assert len(moves) + sum(not row for row in MOVES.values()) == len(arrows)
     assert "running --> failed: Failed, Lost" in arrows
     assert "success --> [*]" in arrows
-    assert diagram != generate.render_diagram({**MOVES, Status.SUCCESS: {Failed: Status.FAILED}})
+    assert diagram != tables.diagram({**MOVES, Status.SUCCESS: {Failed: Status.FAILED}})
 
 
 def test_a_stale_file_is_named_and_then_written(

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from lastword.cli.edge import find_edge
+from lastword.cli.errors import BadUsage
 from lastword.settings import BadSetting, read_settings
 
 GOOD = """
@@ -117,3 +119,41 @@ def test_a_variable_is_blamed_for_what_it_does_to_a_good_file(file: Path) -> Non
     """Where both have a part in it, both are named."""
     assert "LASTWORD_HTTP__PORT" == blame(file, HTTP__PORT="x").source
     assert f"{file}, LASTWORD_EXECUTOR__SERVE" == blame(file, EXECUTOR__SERVE="nobody").source
+
+
+def test_a_variable_may_name_a_file_that_holds_the_value(tmp_path: Path) -> None:
+    """As containers get their secrets; the end of the line is no part of them."""
+    secret = tmp_path / "token"
+    secret.write_text("s3cret \n")
+    assert "s3cret " == read_settings({"LASTWORD_HTTP__TOKEN_FILE": str(secret)}, tmp_path).http.token
+    secret.write_text("9001")
+    assert 9001 == read_settings({"LASTWORD_HTTP__PORT_FILE": str(secret)}, tmp_path).http.port
+
+
+def test_a_file_with_a_value_is_blamed_for_it(tmp_path: Path) -> None:
+    """One that is not there, one that holds nothing usable, and one of two that say the same."""
+    secret = tmp_path / "port"
+    settings = tmp_path / "lastword.toml"
+    missing = blame(settings, HTTP__PORT_FILE=str(secret))
+    assert ("LASTWORD_HTTP__PORT_FILE", f"{secret} cannot be read: No such file or directory") == (
+        missing.source,
+        missing.problem,
+    )
+    secret.write_text("x")
+    assert "LASTWORD_HTTP__PORT_FILE" == blame(settings, HTTP__PORT_FILE=str(secret)).source
+    both = blame(settings, HTTP__PORT="9", HTTP__PORT_FILE=str(secret))
+    assert "LASTWORD_HTTP__PORT_FILE" == both.source
+    assert "LASTWORD_HTTP__PORT is set as well" in both.problem
+    assert "did you mean" in blame(settings, HTTP__PROT_FILE=str(secret)).problem
+
+
+def test_the_token_of_the_command_line_may_lie_in_a_file(tmp_path: Path) -> None:
+    """As a container's secrets do; one that cannot be read is named."""
+    path = tmp_path / "token"
+    environ = {"LASTWORD_TOKEN_FILE": str(path)}
+    with pytest.raises(BadUsage, match="LASTWORD_TOKEN_FILE"):
+        find_edge(None, environ, tmp_path)
+    path.write_text("of-the-file\n")
+    assert "of-the-file" == find_edge("http://elsewhere", environ, tmp_path).token
+    assert "of-the-file" == find_edge(None, environ, tmp_path).token
+    assert "given" == find_edge(None, environ | {"LASTWORD_TOKEN": "given"}, tmp_path).token

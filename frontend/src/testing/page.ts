@@ -38,12 +38,6 @@ export abstract class PageHarness extends ComponentHarness {
     return plain(await (await this.host()).text());
   }
 
-  /** Everything that can be read, dialogs and menus over the page included. */
-  async everything(): Promise<string> {
-    const [body] = await this.root.locatorForAll('body')();
-    return body ? plain(await body.text()) : this.text();
-  }
-
   /** The names of the buttons, here and in what lies over the page. */
   async buttons(): Promise<string[]> {
     const buttons = await this.root.locatorForAll('button')();

@@ -106,7 +106,7 @@ async def test_a_wrong_password_is_told_from_an_absent_server(
     monkeypatch.setattr(connection, "FIRST_S", 0.5)
     error = await refusal(BusSettings(url=nats_server.url, user="actor", password=PASSWORD))
     assert isinstance(error, LoginRefused)
-    assert nats_server.url in str(error)
+    assert nats_server.url.replace(",", ", ") in str(error)
     assert PASSWORD not in str(error)
 
 
@@ -160,7 +160,7 @@ async def test_a_file_that_gives_no_login_is_named(
 
 async def test_a_publish_while_the_link_is_cut_fails_at_once_and_never_lands(nats_server: NatsServer) -> None:
     """A buffered one would land late and unasked, after the world has moved on."""
-    proxy = Proxy(nats_server.embedded.port)
+    proxy = Proxy(nats_server.port)
     async with proxy.open(), nats_server.open() as watcher:
         heard = await watcher.client.subscribe("late")
         await watcher.barrier()
@@ -218,7 +218,7 @@ async def test_the_end_of_a_connection_is_told_once_it_has_ended(nats_server: Na
 
 async def test_what_is_asked_when_the_connection_ends_fails_at_once(nats_server: NatsServer) -> None:
     """No answer can come any more, however long one would have been waited for."""
-    proxy = Proxy(nats_server.embedded.port)
+    proxy = Proxy(nats_server.port)
     async with proxy.open(), nats_server.open(url=proxy.url, request_timeout_s=50.0) as bus:
         proxy.freeze()
         asking = asyncio.create_task(bus.ask_api("INFO"))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from lastword.bus import Bus, Follower, Heard, StatusLog, ensure_streams, epoch_of, open_bus
+from lastword.bus import Bus, Follower, Heard, StatusLog, ensure_streams, epoch_of, follower, open_bus
 from lastword.bus.follower import Origin
 from lastword.contracts import subjects
 from lastword.contracts.records import Entry
@@ -48,7 +48,7 @@ async def synced(follower: Follower) -> None:
 async def behind_proxy(server: NatsServer) -> AsyncGenerator[tuple[Proxy, Bus], None]:
     """Connect through a proxy."""
     async with (
-        Proxy(server.embedded.port).open() as proxy,
+        Proxy(server.port).open() as proxy,
         open_bus(server.settings(url=proxy.url, request_timeout_s=0.3), name="proxied") as bus,
     ):
         yield proxy, bus
@@ -324,6 +324,39 @@ async def test_leaving_stops_hearing_and_forgets_the_listeners(bus: Bus) -> None
     assert [] == listener.positions
     assert [] == bus.on_reconnect
     assert [] == bus.on_disconnect
+
+
+@pytest.mark.parametrize(("looks", "has_gone_back"), [(3, False), (1_000, True)])
+async def test_a_new_leader_that_is_behind_for_a_moment_has_not_gone_back(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch, looks: int, *, has_gone_back: bool
+) -> None:
+    """It may not have applied all that it has; one that stays behind is another stream."""
+    await write(bus, 3)
+    renewed: list[str] = []
+    listener = Listener(bus, renewed=renewed.append)
+    ask = bus.ask_api
+    left = looks
+
+    async def ask_api(subject: str, request: dict[str, Any] | None = None) -> dict[str, Any]:
+        nonlocal left
+        answer = await ask(subject, request)
+        if subject == f"STREAM.INFO.{subjects.LOG_STREAM}" and left:
+            left -= 1
+            answer["config"]["num_replicas"] = 3
+            answer["state"]["last_seq"] = 2
+        return answer
+
+    monkeypatch.setattr(follower, "LOOK_S", 0.01)
+    async with listener.follower.open():
+        await synced(listener.follower)
+        monkeypatch.setattr(bus, "ask_api", ask_api)
+        for reconnected in bus.on_reconnect:
+            reconnected()
+        await listener.heard.reach(3)
+        await synced(listener.follower)
+        await write(bus, 1, start=3)
+        await listener.heard.reach(7 if has_gone_back else 4)
+    assert has_gone_back is bool(renewed)
 
 
 @pytest.mark.parametrize("origin", ["everything", "latest", "new"])

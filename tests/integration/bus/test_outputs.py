@@ -108,7 +108,7 @@ async def test_a_broken_put_asks_for_no_right_that_executors_lack(nats_server: N
             lost.remove(mark)
         return bool(found)
 
-    proxy = Proxy(nats_server.embedded.port)
+    proxy = Proxy(nats_server.port)
     proxy.lose = lose
     with capture_logs() as logs:
         async with proxy.open(), nats_server.open("executor", url=proxy.url, request_timeout_s=0.3) as own:
@@ -124,7 +124,7 @@ async def test_a_broken_put_asks_for_no_right_that_executors_lack(nats_server: N
 
 async def test_a_large_result_comes_through_a_slow_link(nats_server: NatsServer, bus: Bus) -> None:
     """Though each part of it takes longer than any other request may."""
-    link = Link(nats_server.embedded.port)
+    link = Link(nats_server.port)
     async with link.open():
         url = f"nats://127.0.0.1:{link.port}"
         async with nats_server.open("executor", url=url, request_timeout_s=0.2) as own:

@@ -205,7 +205,7 @@ async def test_a_consumer_that_is_deleted_behind_its_back_is_made_again(
 ) -> None:
     """While the client is cut off, nobody can tell it; its next request finds nobody."""
     async with (
-        Proxy(nats_server.embedded.port).open() as proxy,
+        Proxy(nats_server.port).open() as proxy,
         open_bus(nats_server.settings(url=proxy.url, request_timeout_s=0.3), name="proxied") as proxied,
         taking(consumer_on(proxied)) as taken,
     ):
@@ -255,7 +255,7 @@ async def test_another_takes_over_when_the_pinned_client_is_gone(
     loop = asyncio.get_running_loop()
     numbers = {f"{number}" for number in range(20)}
     async with (
-        Proxy(nats_server.embedded.port).open() as proxy,
+        Proxy(nats_server.port).open() as proxy,
         open_bus(nats_server.settings(url=proxy.url, request_timeout_s=0.3), name="pinned") as pinned,
         taking(consumer_on(pinned, exclusive=True, ack_wait_s=1.0)) as mine,
     ):

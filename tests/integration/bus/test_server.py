@@ -107,23 +107,23 @@ async def test_data_and_users_stay_between_runs(tmp_path: Path) -> None:
         assert (kept.position, kept.record) == (standing.position, standing.record)
 
 
-async def test_secrets_are_for_the_owner_alone(nats_server: NatsServer, tmp_path: Path) -> None:
+async def test_secrets_are_for_the_owner_alone(tmp_path: Path) -> None:
     """Both files that hold passwords are closed to others."""
-    folder = tmp_path / "data" / "nats"
-    assert mode(folder / "credentials.json") == 0o600
-    assert mode(folder / "nats.conf") == 0o600
+    async with run_server(tmp_path):
+        for name in ("credentials.json", "nats.conf"):
+            assert mode(tmp_path / "nats" / name) == 0o600
 
 
 async def test_the_server_comes_back_on_the_same_port_with_everything_acknowledged(
     nats_server: NatsServer, bus: Bus
 ) -> None:
     """After kill -9, everyone connected finds it again, and what it acknowledged."""
-    port = nats_server.embedded.port
+    port = nats_server.port
     back = asyncio.Event()
     bus.on_reconnect.append(back.set)
     entry = await StatusLog(bus).append(make_record(), expected=0)
     await nats_server.crash()
-    assert port == nats_server.embedded.port
+    assert port == nats_server.port
     async with asyncio.timeout(10):
         await back.wait()
     standing = await StatusLog(bus).read("w-1")

@@ -23,7 +23,7 @@ async def config_of(bus: Bus, stream: str) -> dict[str, Any]:
 
 async def create_otherwise(bus: Bus, stream: str, **otherwise: Any) -> dict[str, Any]:
     """Create a stream as this version would, but for some settings; return its configuration."""
-    wanted = stream_configs(replicas=1, partitions=2, settings=BusSettings())
+    wanted = stream_configs(replicas=bus.settings.replicas, partitions=2, settings=BusSettings())
     (config,) = (config for config in wanted if config["name"] == stream)
     answer = await bus.ask_api(f"STREAM.CREATE.{stream}", {**config, **otherwise})
     assert "error" not in answer

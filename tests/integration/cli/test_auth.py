@@ -92,3 +92,14 @@ def test_keys_are_written_once_and_renewed_by_removing_them(
     seed.write_text("nonsense", "utf-8")
     assert Exit.USAGE == invoke(["auth", "nats", "keys"], {}, tmp_path)
     assert "holds no nkey seed" in capsys.readouterr().err
+
+
+def test_the_secrets_of_compose_are_written_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A second run leaves them, and a file that holds no seed is blamed."""
+    assert Exit.SUCCESS == invoke(["auth", "compose", "secrets"], {}, tmp_path)
+    assert f"wrote {tmp_path}/secrets/operator-token" in capsys.readouterr().out
+    assert Exit.SUCCESS == invoke(["auth", "compose", "secrets"], {}, tmp_path)
+    assert f"{tmp_path}/secrets: all is as it should be\n" == capsys.readouterr().out
+    (tmp_path / "secrets" / "edge.nk").write_text("no seed")
+    assert Exit.USAGE == invoke(["auth", "compose", "secrets"], {}, tmp_path)
+    assert "edge.nk" in capsys.readouterr().err

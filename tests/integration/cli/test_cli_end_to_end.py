@@ -14,15 +14,16 @@ from typing import NamedTuple
 import pytest
 
 from lastword.cli import invoke
+from tests.integration.backends import Backend
 from tests.integration.system.harness import System, free_port
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def system(tmp_path_factory: pytest.TempPathFactory, backend: Backend) -> Iterator[System]:
     """Give a running system with plain functions, shared by the module's tests."""
-    running = System(tmp_path_factory.mktemp("cli"))
+    running = backend.system(tmp_path_factory.mktemp("cli"))
     try:
         yield running.start().await_definitions("add", "steps", "raises", "dies")
     finally:

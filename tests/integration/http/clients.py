@@ -49,18 +49,25 @@ class Client:
         """Of server-sent events."""
         self.after = ""
         """The place that the client has come to: what follows may be left out by nobody."""
+        self.poll_s = POLL_S
+        """How long one that polls waits before it asks again."""
 
     def take(self, frame: Mapping[str, Any]) -> None:
         """Take in one frame, as the channel in the browser does."""
         kind = frame["type"]
         if kind == "hello":
+            if self.epoch not in {"", frame["epoch"]}:
+                assert not frame["recovered"], "a place in another log is none"
+                self.workflow = {}
             self.epoch = frame["epoch"]
+        elif kind == "resync" and frame["reason"] == "epoch":
+            self.workflow = {}
         elif kind == "end":
             assert self.id in {"", frame["id"]}
             self.ends += 1
-            self.after = f"{self.epoch}:{frame['position']}"
+            self.after = self._place(frame["position"])
         elif kind == "ping":
-            self.after = f"{self.epoch}:{frame['position']}"
+            self.after = self._place(frame["position"])
         elif "workflow" in frame:
             self._take_state(frame["workflow"])
         self.last_id = frame.get("_id") or self.last_id
@@ -72,7 +79,11 @@ class Client:
         self.workflow = workflow
         self.states.append((workflow["position"], workflow["status"]))
         if not workflow["isTerminal"]:  # its end is still to come
-            self.after = f"{self.epoch}:{workflow['position']}"
+            self.after = self._place(workflow["position"])
+
+    def _place(self, position: int) -> str:
+        """Return a place in the log; whoever only polls has not been told the log's name."""
+        return f"{self.epoch}:{position}" if self.epoch else str(position)
 
 
 Line = AsyncGenerator[dict[str, Any], None]
@@ -100,9 +111,11 @@ async def events(
                 event[name] = value
 
 
-async def _socket(url: str, *messages: Mapping[str, Any]) -> Line:
+async def _socket(edge: Place, path: str, *messages: Mapping[str, Any]) -> Line:
     """Yield the frames of a WebSocket, to which `messages` are sent, until it is closed."""
-    async with connect(url) as socket:
+    token = edge.client.headers.get("Authorization")
+    shown = {"Authorization": token} if token else None
+    async with connect(f"{edge.ws}{path}", additional_headers=shown) as socket:
         try:
             for message in messages:
                 await socket.send(msgspec.json.encode(message).decode())
@@ -134,7 +147,7 @@ async def one_by_events_after(client: Client, edge: Place) -> Line:
 
 async def one_by_socket(client: Client, edge: Place) -> Line:
     """Follow one by WebSocket."""
-    async for frame in _socket(f"{edge.ws}/ws/workflows/{client.id}?after={client.after}"):
+    async for frame in _socket(edge, f"/ws/workflows/{client.id}?after={client.after}"):
         yield frame
 
 
@@ -147,7 +160,7 @@ async def ids_by_events(client: Client, edge: Place) -> Line:
 async def ids_by_socket(client: Client, edge: Place) -> Line:
     """Follow a set that is changed on the open socket."""
     wanted = {"type": "subscribe", "ids": [client.id]}
-    async for frame in _socket(f"{edge.ws}/ws/workflows?ids=&after={client.after}", wanted):
+    async for frame in _socket(edge, f"/ws/workflows?ids=&after={client.after}", wanted):
         yield frame
 
 
@@ -163,7 +176,7 @@ async def list_by_socket(client: Client, edge: Place) -> Line:
     """Load a list, then follow its filter by WebSocket."""
     await _load(client, edge)
     query = f"q={client.title}&after={client.after}"
-    async for frame in _socket(f"{edge.ws}/ws/workflows?{query}"):
+    async for frame in _socket(edge, f"/ws/workflows?{query}"):
         yield frame
 
 
@@ -184,7 +197,7 @@ async def by_polling(client: Client, edge: Place) -> Line:
             if workflow["isTerminal"]:
                 yield {"type": "end", "id": workflow["id"], "position": workflow["position"]}
                 return
-        await asyncio.sleep(POLL_S)
+        await asyncio.sleep(client.poll_s)
 
 
 async def _load(client: Client, edge: Place) -> None:

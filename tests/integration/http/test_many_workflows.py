@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import msgspec
+import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from lastword.contracts.events import CancelRequested
@@ -86,6 +87,33 @@ async def test_a_filter_tells_what_enters_and_what_leaves(edge: Edge) -> None:
         ("w-1", "end"),
         ("w-0", "status"),
     ] == told
+
+
+async def test_what_has_left_a_filter_is_no_longer_told(edge: Edge) -> None:
+    """Under `status=pending`: the record by which it is taken, then neither progress, heartbeats nor its end.
+
+    Nor does such a stream open with what runs.
+    """
+    edge.world.run("w-0")
+    async with connect(f"{edge.ws}/ws/workflows?status=pending") as socket:
+        assert [] == await shown(socket)
+        edge.world.submit("w-1")
+        edge.world.claim("w-1")
+        edge.world.progress("w-1", 1)
+        edge.world.progress("w-0", 1)
+        edge.world.succeed("w-1")
+        await say(socket, type="ping")
+        assert [("w-1", "status"), ("w-1", "status")] == await shown(socket)
+
+
+async def test_a_stream_opens_with_so_many_and_no_more(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that moved last, which a list shows first."""
+    monkeypatch.setattr("lastword.http.many_workflows.LIVE_LIMIT", 2)
+    for name in ("w-1", "w-2", "w-3"):
+        edge.world.run(name)
+    edge.world.happen("w-1", CancelRequested())
+    async with connect(f"{edge.ws}/ws/workflows") as socket:
+        assert [("w-3", "snapshot"), ("w-1", "snapshot")] == await shown(socket)
 
 
 async def test_a_filter_can_change_on_the_open_socket(edge: Edge) -> None:

@@ -5,13 +5,11 @@ import re
 from typing import Any
 
 import httpx
-import msgspec
 import pytest
 
 from lastword.bus.outputs import BATCH
 from lastword.contracts.events import ResultReference
 from lastword.contracts.messages import Logged
-from lastword.storage import StoredWorkflow
 from tests.integration.http.conftest import Edge, OpenEdge, until
 from tests.unit.http.fakes import World
 
@@ -173,6 +171,21 @@ async def test_the_list_never_shows_less_than_was_shown(edge: Edge) -> None:
     assert (["running"], 2) == ([item["status"] for item in page["items"]], page["position"])
 
 
+async def test_a_list_is_as_new_as_a_client_asks(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Named in the header or in the address: what the database has not come to is no list."""
+    monkeypatch.setattr("lastword.http.lists.REACH_S", 0.02)
+    edge.world.run("w-1")
+    place = {"Lastword-Position": "3"}
+    for refused in (
+        await edge.client.get("/workflows", headers=place),
+        await edge.client.get("/workflows?after=3"),
+    ):
+        assert (503, "projection_behind") == (refused.status_code, refused.json()["code"])
+    edge.world.succeed("w-1")
+    shown = await edge.client.get("/workflows", headers=place)
+    assert ("3", "success") == (shown.headers["lastword-position"], shown.json()["items"][0]["status"])
+
+
 async def test_a_list_that_stays_behind_is_no_list(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
     """503 with Retry-After, since an old list would take back what was shown."""
     monkeypatch.setattr("lastword.http.lists.REACH_S", 0.02)
@@ -204,6 +217,17 @@ async def test_lists_are_filtered_paged_and_conditional(edge: Edge) -> None:
     edge.world.succeed("w-1")
     changed = await edge.client.get("/workflows?status=success", headers={"If-None-Match": etag})
     assert 200 == changed.status_code
+
+
+async def test_an_etag_of_another_log_matches_nothing(edge: Edge) -> None:
+    """A workflow may stand at the same position there, and otherwise."""
+    edge.world.run("w-1")
+    paths = ("/workflows", "/workflows/w-1", "/workflows/w-1/history")
+    tags = [(await edge.client.get(path)).headers["etag"] for path in paths]
+    edge.world.epoch = "testlog2"
+    edge.hub.synced("testlog2", 2)
+    for path, tag in zip(paths, tags, strict=True):
+        assert 200 == (await edge.client.get(path, headers={"If-None-Match": tag})).status_code
 
 
 async def test_an_etag_covers_progress_and_freshness_but_no_beat(
@@ -296,15 +320,6 @@ async def test_the_fast_lane_says_what_the_long_way_says(edge: Edge) -> None:
     assert dict(fast.headers) == dict(long.headers) | (
         {"content-length": "0"} if "content-length" in fast.headers else {}
     )
-
-
-async def test_a_workflow_from_before_lastword_can_be_opened(edge: Edge) -> None:
-    """What only the database knows is shown by GET as the list shows it."""
-    edge.world.run("elsewhere")
-    entry = msgspec.structs.replace(edge.world.log[0], position=0)
-    entry = msgspec.structs.replace(entry, record=msgspec.structs.replace(entry.record, id="old-1"))
-    edge.world.older["old-1"] = StoredWorkflow(entry=entry, last_heartbeat_at=None)
-    assert "old-1" == (await edge.client.get("/workflows/old-1")).json()["id"]
 
 
 async def test_trends_join_what_is_stored_with_what_was_seen(edge: Edge) -> None:

@@ -1,24 +1,25 @@
-"""One server, supervisor and pair of edges for all tests of a module that only use them."""
+"""One server, supervisor and pair of edges for all tests of a module that only use them, or some to break."""
 
-import shutil
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from tests.integration.backends import Backend
 from tests.integration.live.stage import LiveEdge, Stage, open_stage
-from tests.integration.servers import run_server
+from tests.integration.servers import NatsServer
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def stage(
-    tmp_path_factory: pytest.TempPathFactory, streams_template: Path
-) -> AsyncGenerator[Stage, None]:
+async def stage(tmp_path_factory: pytest.TempPathFactory, backend: Backend) -> AsyncGenerator[Stage, None]:
     """Run a server and a supervisor."""
     folder = tmp_path_factory.mktemp("stage")
-    shutil.copytree(streams_template, folder / "data")
-    async with run_server(folder / "data") as server, open_stage(server, folder, ping_s=0.5) as opened:
+    database = backend.database(folder)
+    async with (
+        backend.serve(folder / "data", with_streams=True) as server,
+        open_stage(server, folder, database=database, ping_s=0.5) as opened,
+    ):
         yield opened
 
 
@@ -26,3 +27,23 @@ async def stage(
 async def edges(stage: Stage) -> tuple[LiveEdge, LiveEdge]:
     """Run two edges."""
     return await stage.open_edge(), await stage.open_edge()
+
+
+@pytest.fixture
+async def nats(backend: Backend, tmp_path: Path) -> AsyncGenerator[NatsServer, None]:
+    """Run a server that may be broken."""
+    async with backend.serve(tmp_path / "data", with_streams=True) as server:
+        yield server
+
+
+@pytest.fixture
+def database(backend: Backend, tmp_path: Path) -> str:
+    """Return the URL of an empty database."""
+    return backend.database(tmp_path)
+
+
+@pytest.fixture
+async def breakable(nats: NatsServer, tmp_path: Path, database: str) -> AsyncGenerator[Stage, None]:
+    """Run a supervisor on that server."""
+    async with open_stage(nats, tmp_path, database=database) as stage:
+        yield stage

@@ -36,6 +36,7 @@ class EdgeProcess:
             "LASTWORD_BUS__URL": str(settings.bus.url),
             "LASTWORD_BUS__USER": str(settings.bus.user),
             "LASTWORD_BUS__PASSWORD": str(settings.bus.password),
+            "LASTWORD_BUS__REPLICAS": str(settings.bus.replicas),
             "LASTWORD_HTTP__PORT": str(port),
             **{f"LASTWORD_HTTP__{name.upper()}": value for name, value in http.items()},
         }

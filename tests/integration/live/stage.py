@@ -94,10 +94,10 @@ class Play:
         )
         await self._stage.bus.store(subjects.progress(self.id), msgspec.json.encode(made))
 
-    async def beat(self) -> None:
-        """Let the executor vouch for it."""
+    async def beat(self, at: datetime | None = None) -> None:
+        """Let the executor vouch for it; `at` is what its clock says."""
         held = (Held(id=self.id, lease=self.lease),)
-        pulse = Pulse(executor=self._executor, at=datetime.now(UTC), leases=held, slots=8)
+        pulse = Pulse(executor=self._executor, at=at or datetime.now(UTC), leases=held, slots=8)
         await self._stage.bus.store(subjects.pulse(self._executor), msgspec.json.encode(pulse))
 
     async def expire(self) -> None:
@@ -219,15 +219,15 @@ class Stage:
 
 @asynccontextmanager
 async def open_stage(
-    server: NatsServer, folder: Path, *, url: str | None = None, **http: Any
+    server: NatsServer, folder: Path, *, database: str, url: str | None = None, **http: Any
 ) -> AsyncGenerator[Stage, None]:
-    """Run a supervisor with a database in `folder`; `url` is how edges reach the server, if not directly."""
+    """Run a supervisor with the database at a URL; `url` is how edges reach the server, if not directly."""
     bus_settings: BusSettings = server.settings()
     edge_bus = bus_settings if url is None else server.settings(url=url)
     settings = Settings(
         data_dir=str(folder),
         bus=edge_bus,
-        storage=StorageSettings(url=f"sqlite:///{folder}/lastword.db"),
+        storage=StorageSettings(url=database),
         supervisor=SupervisorSettings(partitions=PARTITIONS, project_every_s=0.005),
         http=HttpSettings(port=0, **http),
     )
@@ -238,10 +238,10 @@ async def open_stage(
         await ensure_streams(bus, partitions=PARTITIONS)
         definition = Definition(name="played", kind="function", input_schema={"type": "object"})
         await bus.store(subjects.definition("played"), msgspec.json.encode(definition))
-        database = await stack.enter_async_context(open_database(settings.storage, settings.data))
+        opened = await stack.enter_async_context(open_database(settings.storage, settings.data))
         supervisor = Supervisor(
             bus,
-            database,
+            opened,
             settings.supervisor,
             Metrics(CollectorRegistry()),
             name="supervisor",

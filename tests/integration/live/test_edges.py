@@ -1,6 +1,7 @@
 """Several edges, none of them sticky: what one has said holds at the other."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -57,6 +58,29 @@ async def test_a_write_at_one_edge_is_read_at_the_other(edges: Edges) -> None:
         after = ended.headers["lastword-position"]
         shown = await first.client.get(f"/workflows/{workflow_id}?after={after}")
         assert "cancelled" == shown.json()["status"]
+
+
+async def test_a_beat_has_one_time_whoever_tells_of_it(stage: Stage, edges: Edges) -> None:
+    """By list, by single read and at every edge, the server's: executors' clocks may be wrong."""
+    began = datetime.now(UTC)
+    play = await stage.play().run()
+    await play.beat(at=began + timedelta(hours=1))
+
+    async def times() -> set[str | None]:
+        told: set[str | None] = set()
+        for edge in edges:
+            listed = (await edge.client.get("/workflows", params={"q": play.title})).json()["items"]
+            read = (await edge.client.get(f"/workflows/{play.id}")).json()
+            told |= {one["last_heartbeat_at"] for one in (*listed, read)}
+        return told
+
+    async def agreed() -> bool:
+        return len(told := await times()) == 1 and None not in told
+
+    await until(agreed)
+    (told,) = await times()
+    assert told is not None
+    assert began - timedelta(minutes=1) < datetime.fromisoformat(told) < began + timedelta(minutes=30)
 
 
 async def test_output_is_followed_across_edges(stage: Stage, edges: Edges) -> None:

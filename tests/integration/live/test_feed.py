@@ -1,8 +1,7 @@
 """What the edge does when its feed breaks: it makes up for gaps, and says what it does not know."""
 
 import asyncio
-import shutil
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +14,7 @@ from lastword.wiring.roles import rebuild
 from tests.integration.http.clients import events
 from tests.integration.http.conftest import kinds, next_frame, told
 from tests.integration.live.stage import PARTITIONS, LiveEdge, Stage, open_stage, until
-from tests.integration.servers import NatsServer, Proxy, run_server
-
-
-@pytest.fixture
-async def nats(streams_template: Path, tmp_path: Path) -> AsyncGenerator[NatsServer, None]:
-    """Run a server that may be broken."""
-    shutil.copytree(streams_template, tmp_path / "data")
-    async with run_server(tmp_path / "data") as server:
-        yield server
-
-
-@pytest.fixture
-async def breakable(nats: NatsServer, tmp_path: Path) -> AsyncGenerator[Stage, None]:
-    """Run a supervisor on that server."""
-    async with open_stage(nats, tmp_path) as stage:
-        yield stage
+from tests.integration.servers import NatsServer, Proxy
 
 
 async def readiness(edge: LiveEdge) -> tuple[int, list[str]]:
@@ -62,7 +46,7 @@ async def test_streams_outlive_a_restart_of_the_server(nats: NatsServer, breakab
         await frames_until(one, "snapshot")
         await frames_until(listed, "ping")
         await until(lambda: _is(edge, ended.id, 200, "success"))
-        nats.embedded.kill()
+        nats.kill()
         await until(lambda: _is_not_ready(edge, ["nats", "feed_synced"]))
 
         assert 200 == (await edge.client.get(f"/workflows/{ended.id}")).status_code  # nothing can follow it
@@ -73,10 +57,10 @@ async def test_streams_outlive_a_restart_of_the_server(nats: NatsServer, breakab
         async with connect(f"{edge.ws}/ws/workflows/{play.id}") as socket:
             assert ([], 1013) == await told(socket)
 
-        await nats.embedded.start()
+        await nats.start()
         await until(lambda: _is_not_ready(edge, []))
         await until(lambda: _tried(lambda: play.progress(3)))
-        await play.end()
+        await until(lambda: _tried(play.end))
         for socket in (one, listed):
             frames = await frames_until(socket, "end")
             assert {"progress", "status"} <= set(kinds(frames))
@@ -92,7 +76,7 @@ async def test_a_command_on_an_open_socket_while_the_server_is_away(
     play = await breakable.play().run()
     async with connect(f"{edge.ws}/ws/workflows?ids=") as socket:
         await frames_until(socket, "ping")
-        nats.embedded.kill()
+        nats.kill()
         await until(lambda: _is_not_ready(edge, ["nats", "feed_synced"]))
         await socket.send(f'{{"type":"subscribe","ids":["{play.id}"]}}')
         assert 1013 == (await told(socket))[1]
@@ -100,7 +84,7 @@ async def test_a_command_on_an_open_socket_while_the_server_is_away(
 
 @pytest.mark.parametrize("lost", ["running", "cancelled"])
 async def test_a_record_that_gets_lost_on_the_way_is_made_up_for(
-    nats: NatsServer, tmp_path: Path, lost: str
+    nats: NatsServer, tmp_path: Path, database: str, lost: str
 ) -> None:
     """One in the middle is missed with the next, the last one with the next heartbeat of the feed."""
     losses: list[bytes] = []
@@ -112,8 +96,8 @@ async def test_a_record_that_gets_lost_on_the_way_is_made_up_for(
         return hit
 
     async with (
-        Proxy(nats.embedded.port).open() as proxy,
-        open_stage(nats, tmp_path, url=proxy.url) as stage,
+        Proxy(nats.port).open() as proxy,
+        open_stage(nats, tmp_path, database=database, url=proxy.url) as stage,
     ):
         edge = await stage.open_edge()
         play = stage.play()
@@ -130,11 +114,13 @@ async def test_a_record_that_gets_lost_on_the_way_is_made_up_for(
         assert 1 == len(losses)
 
 
-async def test_a_feed_that_falls_silent_is_not_vouched_for(nats: NatsServer, tmp_path: Path) -> None:
+async def test_a_feed_that_falls_silent_is_not_vouched_for(
+    nats: NatsServer, tmp_path: Path, database: str
+) -> None:
     """The link stands, and nothing comes over it: not ready, and ready again once it flows."""
     async with (
-        Proxy(nats.embedded.port).open() as proxy,
-        open_stage(nats, tmp_path, url=proxy.url) as stage,
+        Proxy(nats.port).open() as proxy,
+        open_stage(nats, tmp_path, database=database, url=proxy.url) as stage,
     ):
         edge = await stage.open_edge()
         proxy.freeze()

@@ -62,8 +62,8 @@ async def knocking(server: NatsServer, user: User) -> AsyncGenerator[tuple[Clien
         assert "ermissions" in str(error), error
         refused.add(by_small_letters[str(error).split('"')[1].lower()])
 
-    name, password = server.embedded.credentials.of(user)
-    client = await nats.connect(server.url, user=name, password=password, error_cb=hear)
+    name, password = server.credentials.of(user)
+    client = await nats.connect(server.url.split(","), user=name, password=password, error_cb=hear)
     try:
         yield client, refused
     finally:

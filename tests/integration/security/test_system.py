@@ -1,6 +1,5 @@
 """The whole system under tokens: made and revoked while it runs, and nowhere to be read afterwards."""
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from lastword.cli import invoke
+from tests.integration.backends import Backend
 from tests.integration.system.harness import System
 
 BOOT = "bootstrap-secret-0123456789"
@@ -18,9 +18,9 @@ SPILLED = re.compile(r"lw_[0-9a-z]{8}_[A-Za-z0-9_-]{20,}")
 
 
 @pytest.fixture
-def guarded(tmp_path: Path) -> Iterator[System]:
+def guarded(tmp_path: Path, backend: Backend) -> Iterator[System]:
     """Give a system with an operator's token, not started."""
-    system = System(tmp_path, LASTWORD_HTTP__TOKEN=BOOT, LASTWORD_LOG__LEVEL="debug")
+    system = backend.system(tmp_path, LASTWORD_HTTP__TOKEN=BOOT, LASTWORD_LOG__LEVEL="debug")
     try:
         yield system
         assert [] == system.logged("bus.permission_denied")
@@ -59,14 +59,12 @@ def test_tokens_come_and_go_while_it_runs_and_leave_no_trace(
     listed = told("list", "--all")
     assert "revoked" in listed
     assert 0 == guarded.stop()
-    credentials = json.loads((guarded.data / "nats" / "credentials.json").read_text("utf-8"))
-    secrets = [BOOT, token, *(password for _, password in credentials.values())]
-    logs = [guarded.folder / "up.log", guarded.data / "nats" / "nats.log"]
-    for text in (listed, *(path.read_text("utf-8") for path in logs)):
+    secrets = [BOOT, token, *guarded.nats_secrets]
+    for text in (listed, *(path.read_text("utf-8") for path in guarded.logs)):
         assert not [secret for secret in secrets if secret in text]
         assert not SPILLED.search(text)
-    stored = b"".join(path.read_bytes() for path in guarded.data.glob("lastword.db*"))
-    assert token.encode() not in stored
+    assert token not in str(guarded.sql("SELECT * FROM tokens"))
+    assert not any(token.encode() in path.read_bytes() for path in guarded.data.glob("lastword.db*"))
     trail = {(line["action"], line["by"], line["outcome"]) for line in guarded.logged("audit.recorded")}
     assert ("cancelWorkflow", "ci", 404) in trail
     assert ("signIn", "anonymous", 401) in trail

@@ -9,9 +9,7 @@ import pytest
 
 from lastword.storage import Database, WorkflowStore, open_database, upgrade
 from lastword.storage.settings import StorageSettings
-from tests.integration.postgres import PrivatePostgres, postgres
-
-__all__ = ["postgres"]
+from tests.integration.postgres import PrivatePostgres
 
 Make = Callable[[], str]
 EMPTY = "TRUNCATE tokens, workflows, workflow_statuses; UPDATE projection SET epoch = NULL, position = 0"

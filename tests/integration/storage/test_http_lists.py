@@ -19,6 +19,9 @@ FILTERS: dict[str, Callable[[Entry], bool]] = {
     "status=running": lambda e: e.record.status == "running",
     "status=success,failed&status=cancelled": lambda e: e.record.status.is_terminal,
     "definition=triage,Nightly_Report": lambda e: e.record.definition in {"triage", "Nightly_Report"},
+    "error=abrupt_exit,shutdown&error=exception": lambda e: (
+        e.record.error is not None and e.record.error.code in {"abrupt_exit", "shutdown", "exception"}
+    ),
     "q=EXECUTOR-A": lambda e: "executor-a" in _text(e),
     f"since={CUT.isoformat().replace('+', '%2B')}": lambda e: e.record.created_at >= CUT,
     f"until={CUT.isoformat().replace('+', '%2B')}": lambda e: e.record.created_at < CUT,

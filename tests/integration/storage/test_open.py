@@ -199,6 +199,24 @@ async def test_an_idle_connection_that_was_cut_costs_nobody_an_error(
 
 
 @pytest.mark.parametrize("dialect", ["postgres"], indirect=True)
+async def test_a_server_that_refuses_later_is_away_for_a_while(
+    store: WorkflowStore, postgres: PrivatePostgres, url: str
+) -> None:
+    """Closed for maintenance: nothing is wrong with the settings, and whoever works waits for its end."""
+    name = url.partition("@/")[2].partition("?")[0]
+    assert (None, 0) == await store.position()
+    postgres.execute(
+        "postgres",
+        f"ALTER DATABASE {name} ALLOW_CONNECTIONS false",
+        f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'",  # noqa: S608
+    )
+    with pytest.raises(DatabaseUnavailable, match="not currently accepting connections"):
+        await store.position()
+    postgres.execute("postgres", f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    assert (None, 0) == await store.position()
+
+
+@pytest.mark.parametrize("dialect", ["postgres"], indirect=True)
 async def test_a_call_that_gets_no_connection_may_try_again(
     make_url: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

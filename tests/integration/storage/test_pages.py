@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from lastword.contracts.messages import Held
 from lastword.contracts.records import Entry
-from lastword.contracts.statuses import LIVE, TERMINAL, Status
+from lastword.contracts.statuses import LIVE, TERMINAL, ErrorCode, Status
 from lastword.storage import BadCursor, DamagedRecord, Database, Sort, WorkflowQuery, WorkflowStore
 from lastword.storage.projection import standing
 from lastword.storage.rows import folded
@@ -39,6 +39,13 @@ FILTERS: dict[str, tuple[WorkflowQuery, Callable[[Entry], bool]]] = {
     "definition": (
         WorkflowQuery(definition=frozenset({"triage", "Nightly_Report", "nothing"})),
         lambda e: e.record.definition in {"triage", "Nightly_Report"},
+    ),
+    "error": (
+        WorkflowQuery(error=frozenset({ErrorCode.ABRUPT_EXIT, ErrorCode.HEARTBEAT_TIMEOUT})),
+        lambda e: (
+            e.record.error is not None
+            and e.record.error.code in {ErrorCode.ABRUPT_EXIT, ErrorCode.HEARTBEAT_TIMEOUT}
+        ),
     ),
     "since": (WorkflowQuery(since=CUT), lambda e: e.record.created_at >= CUT),
     "until": (WorkflowQuery(until=CUT), lambda e: e.record.created_at < CUT),

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.backends import Backend
 from tests.integration.system.harness import System
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def shared(tmp_path_factory: pytest.TempPathFactory, backend: Backend) -> Iterator[System]:
     """Give a system with the plain functions, shared by a module's tests."""
-    system = System(tmp_path_factory.mktemp("shared"))
+    system = backend.system(tmp_path_factory.mktemp("shared"))
     try:
         yield system.start().await_definitions("add", "steps", "raises", "dies", "late")
         assert [] == system.logged("bus.permission_denied")
@@ -23,9 +24,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 
 @pytest.fixture
-def system(tmp_path: Path) -> Iterator[System]:
+def system(tmp_path: Path, backend: Backend) -> Iterator[System]:
     """Give a system of the test's own, not started."""
-    system = System(tmp_path)
+    system = backend.system(tmp_path)
     try:
         yield system
         assert [] == system.logged("bus.permission_denied")

@@ -5,14 +5,20 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
+
+from lastword.bus.accounts import Login, read_credentials
+from tests.cluster.nodes import NatsCluster
+from tests.integration.postgres import PrivatePostgres
 
 PROJECT: Final = Path(__file__).with_name("project")
 START_S: Final = 60.0
@@ -30,10 +36,22 @@ PROVIDERS: Final = ("OPENAI", "MODEL", "ANTHROPIC", "AZURE", "GEMINI", "OLLAMA",
 class System:
     """One `lastword up`, and what may be done to it."""
 
-    def __init__(self, folder: Path, *, config: str = "lastword.toml", **environ: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        postgres: PrivatePostgres | None = None,
+        /,
+        *,
+        config: str = "lastword.toml",
+        **environ: str,
+    ) -> None:
+        """With `postgres`, use that and a NATS cluster of its own instead of what is embedded."""
         self.folder = folder
         self.data = folder / "data"
         shutil.copytree(PROJECT, folder, dirs_exist_ok=True)
+        self.cluster = NatsCluster(folder / "cluster") if postgres is not None else None
+        self.postgres = postgres
+        self.database = postgres.create_database() if postgres is not None else ""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(PROVIDERS)}
         self.environ = {
             **kept,
@@ -42,6 +60,7 @@ class System:
             "LASTWORD_DATA_DIR": str(self.data),
             "LASTWORD_HTTP__PORT": str(free_port()),
             "LASTWORD_BUS__PORT": str(free_port()),
+            **self._elsewhere(),
             **environ,
         }
         self.process: subprocess.Popen[bytes] | None = None
@@ -50,6 +69,8 @@ class System:
 
     def start(self, *arguments: str) -> "System":
         """Start everything, and return when the edge is ready."""
+        if self.cluster is not None:
+            self.cluster.start()
         with (self.folder / "up.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "lastword", "up", *arguments],
@@ -105,24 +126,28 @@ class System:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
+        if self.cluster is not None:
+            self.cluster.stop()
 
     def leftovers(self) -> list[int]:
         """Return the processes that carry this system's data folder in their environment."""
-        mark = f"LASTWORD_DATA_DIR={self.data}".encode()
-        found: list[int] = []
-        for path in Path("/proc").glob("[0-9]*/environ"):
-            try:
-                if mark in path.read_bytes().split(b"\0"):
-                    found.append(int(path.parent.name))
-            except OSError:
-                continue
-        return found
+        return carriers(f"LASTWORD_DATA_DIR={self.data}")
 
     def kill(self, role: str, sent: signal.Signals = signal.SIGKILL) -> int:
-        """Send a signal to a role's process; return its pid."""
-        pid = int(self.run_file["pids"][role])
-        os.kill(pid, sent)
+        """Send a signal to a role's process; return its pid. A killed node of a cluster is started again."""
+        pid = self.pid(role)
+        if role == "nats" and self.cluster is not None and sent is signal.SIGKILL:
+            self.cluster.kill(self.cluster.nodes[0].name)
+            self.cluster.launch()
+        else:
+            os.kill(pid, sent)
         return pid
+
+    def pid(self, role: str) -> int:
+        """Return a role's process; `nats` is the server, or the first node of the cluster."""
+        if role == "nats" and self.cluster is not None:
+            return self.cluster.pid(self.cluster.nodes[0])
+        return int(self.run_file["pids"][role])
 
     # Asking
 
@@ -140,7 +165,57 @@ class System:
     @property
     def nats_url(self) -> str:
         """Where NATS is."""
-        return str(self.run_file["nats"])
+        return self.cluster.url if self.cluster is not None else str(self.run_file["nats"])
+
+    @property
+    def administrator(self) -> Login:
+        """Who may do everything on NATS."""
+        if self.cluster is not None:
+            return self.cluster.credentials.actor
+        return read_credentials(self.data / "nats").actor
+
+    @property
+    def nats_secrets(self) -> list[str]:
+        """The passwords of NATS's users."""
+        folder = self.cluster.folder / "users" if self.cluster is not None else self.data / "nats"
+        logins: dict[str, tuple[str, str]] = json.loads((folder / "credentials.json").read_text("utf-8"))
+        return [password for _, password in logins.values()]
+
+    @property
+    def logs(self) -> list[Path]:
+        """Everything that anyone wrote."""
+        nats = (
+            self.cluster.folder.glob("*.log")
+            if self.cluster is not None
+            else (self.data / "nats").glob("*.log")
+        )
+        return [self.folder / "up.log", *nats]
+
+    @contextmanager
+    def without_database(self) -> Generator[None]:
+        """Keep the database from everyone: a file that is locked, or a server that refuses."""
+        if self.postgres is None:
+            with closing(sqlite3.connect(self.data / "lastword.db", isolation_level=None)) as database:
+                database.execute("BEGIN EXCLUSIVE")
+                yield
+                database.execute("ROLLBACK")
+            return
+        self.postgres.execute(
+            "postgres",
+            f"ALTER DATABASE {self.database} ALLOW_CONNECTIONS false",
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self.database}'",  # noqa: S608
+        )
+        yield
+        self.postgres.execute("postgres", f"ALTER DATABASE {self.database} ALLOW_CONNECTIONS true")
+
+    def sql(self, statement: str) -> list[tuple[str, ...]]:
+        """Run a statement on the database; return its rows as text."""
+        if self.postgres is not None:
+            rows = self.postgres.execute(self.database, statement)
+            return [tuple(row.split("|")) for row in rows.splitlines()]
+        with closing(sqlite3.connect(self.data / "lastword.db")) as database, database:
+            found = database.execute(statement)
+            return [tuple("" if value is None else str(value) for value in row) for row in found]
 
     @property
     def headers(self) -> dict[str, str]:
@@ -156,10 +231,14 @@ class System:
 
     def begin(self, definition: str, **inputs: Any) -> str:
         """Start a workflow; return its id."""
-        body = {"definition": definition, "inputs": inputs}
-        answer = httpx.post(f"{self.url}/workflows", json=body, timeout=10.0, headers=self.headers)
+        answer = self.try_begin(definition, **inputs)
         assert 201 == answer.status_code, answer.text
         return str(answer.json()["id"])
+
+    def try_begin(self, definition: str, **inputs: Any) -> httpx.Response:
+        """Ask for a workflow to be started; return the answer, whatever it is."""
+        body = {"definition": definition, "inputs": inputs}
+        return httpx.post(f"{self.url}/workflows", json=body, timeout=10.0, headers=self.headers)
 
     def post(self, path: str) -> httpx.Response:
         """Command the edge."""
@@ -220,8 +299,37 @@ class System:
         tail = (self.folder / "up.log").read_text("utf-8")[-4000:]
         raise AssertionError(f"waited {limit_s:g} s in vain for {what}; the log ends:\n{tail}")
 
+    def _elsewhere(self) -> dict[str, str]:
+        """Return where NATS and the database are, if not in the data folder."""
+        if self.cluster is None or self.postgres is None:
+            return {}
+        login, (user, password) = self.cluster.credentials.actor, self.cluster.credentials.system
+        ports = [node.port for node in self.cluster.nodes]
+        return {
+            "LASTWORD_BUS__URL": self.cluster.url,
+            "LASTWORD_BUS__USER": login.user,
+            "LASTWORD_BUS__PASSWORD": login.password,
+            "LASTWORD_BUS__SYSTEM_URL": ",".join(
+                f"nats://{user}:{password}@127.0.0.1:{port}" for port in ports
+            ),
+            "LASTWORD_BUS__REPLICAS": str(len(ports)),
+            "LASTWORD_STORAGE__URL": self.postgres.url(self.database),
+        }
+
     def _is_ready(self) -> bool:
         return (self.data / "run.json").exists() and self.get("/health/ready").status_code == 200
+
+
+def carriers(variable: str) -> list[int]:
+    """Return the processes that carry a variable, as `NAME=value`, in their environment."""
+    found: list[int] = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if variable.encode() in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
 
 
 def free_port() -> int:

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 from lastword.http.examples import WORKFLOW_ID
+from tests.integration.backends import Backend
 from tests.integration.system.harness import System
 
 COMMITTED = Path(__file__).parents[3] / "docs" / "reference" / "openapi.json"
@@ -28,9 +29,9 @@ SHORT_STREAMS = {"LASTWORD_HTTP__MAX_STREAM_AGE_S": "0.05", "LASTWORD_HTTP__PING
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def guarded(tmp_path_factory: pytest.TempPathFactory, backend: Backend) -> Iterator[System]:
     """Give a system that wants credentials."""
-    system = System(tmp_path_factory.mktemp("guarded"), LASTWORD_HTTP__TOKEN=TOKEN, **SHORT_STREAMS)
+    system = backend.system(tmp_path_factory.mktemp("guarded"), LASTWORD_HTTP__TOKEN=TOKEN, **SHORT_STREAMS)
     try:
         yield system.start().await_definitions("add")
     finally:

@@ -5,15 +5,17 @@ import json
 import os
 import re
 import signal
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from tests.integration.backends import Backend
 from tests.integration.system.harness import System
 from tests.integration.system.witnesses import Witness, nats_witness, sse_witness, ws_witness
+from tools.metrics_reference import described
 
 Act = Callable[[System, str], None]
 
@@ -92,11 +94,8 @@ def _check(
 
 def _check_database(system: System, workflow_id: str, status: str, code: str | None) -> None:
     def projected() -> bool:
-        with sqlite3.connect(system.data / "lastword.db") as database:
-            row = database.execute(
-                "SELECT status, error_code FROM workflows WHERE id = ?", (workflow_id,)
-            ).fetchone()
-        return bool((status, code) == row)
+        rows = system.sql(f"SELECT status, error_code FROM workflows WHERE id = '{workflow_id}'")  # noqa: S608
+        return [(status, code or "")] == rows
 
     system.until(projected, "the database to show it", 10)
 
@@ -136,9 +135,9 @@ async def test_a_plain_subscriber_hears_each_status_of_a_workflow_once(shared: S
 
 
 @pytest.fixture(scope="module")
-def crews(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def crews(tmp_path_factory: pytest.TempPathFactory, backend: Backend) -> Iterator[System]:
     """Give a system that runs real crews with the built-in model."""
-    system = System(tmp_path_factory.mktemp("crews"), config="crews.toml")
+    system = backend.system(tmp_path_factory.mktemp("crews"), config="crews.toml")
     try:
         yield system.start().await_definitions("tool-exits", "tool-hangs", "brief")
     finally:
@@ -207,3 +206,31 @@ def test_one_scrape_shows_what_every_process_has_counted(shared: System) -> None
 
     text = shared.until(scraped, "all metrics", 30)
     assert 1 == text.count("# TYPE lastword_transitions_total counter\n")
+
+
+def test_the_page_of_metrics_lists_what_a_scrape_shows(shared: System) -> None:
+    """Every series under its name, with the page's labels, and no other; what only a canary tells aside."""
+    page = {metric.name: metric for metric in described() if not metric.name.startswith("lastword_canary_")}
+
+    def scraped() -> dict[str, set[str]] | None:
+        families = text_string_to_metric_families(shared.get("/metrics").text)
+        seen = {
+            f"{family.name}_total" if family.type == "counter" else family.name: {
+                label for sample in family.samples for label in sample.labels
+            }
+            for family in families
+        }
+        return seen if page.keys() <= seen.keys() else None
+
+    seen = shared.until(scraped, "every metric of the page", 30)
+    assert page.keys() == {name for name in seen if not name.endswith("_created")}
+    for name, labels in seen.items():
+        if name in page:
+            assert labels - {"process"} <= page[name].labels.keys(), name
+
+    def all_are_shown() -> bool:
+        text = shared.get("/metrics").text
+        roles = all(f'role="{role}"' in text for role in ("supervisor", "auditor", "executor", "edge"))
+        return roles and bool(re.search(r'lastword_definition_executors\{definition="dies",.*\} 1', text))
+
+    shared.until(all_are_shown, "who is at work, and on what", 30)

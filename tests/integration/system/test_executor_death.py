@@ -102,9 +102,8 @@ async def test_report_under_another_lease_changes_nothing(system: System) -> Non
     system.start().await_definitions("steps")
     (workflow_id,) = await _running(system, 1)
     standing = system.workflow(workflow_id)
-    credentials = msgspec.json.decode((system.data / "nats" / "credentials.json").read_bytes())
-    user, password = credentials["actor"]
-    client = await nats.connect(system.nats_url, user=user, password=password)
+    user, password = system.administrator
+    client = await nats.connect(system.nats_url.split(","), user=user, password=password)
     try:
         evidence = await client.subscribe(subjects.refused(workflow_id))
         now = datetime.now(UTC)

@@ -3,8 +3,6 @@
 import asyncio
 import itertools
 import signal
-import sqlite3
-from contextlib import closing
 
 import pytest
 
@@ -25,12 +23,10 @@ async def test_killing_everything_but_the_executor_loses_nothing(
     failing = [system.begin("raises", message=f"number {number}") for number in range(5)]
 
     for role in (*order, "edge"):
-        before = system.run_file["pids"][role]
+        before = system.pid(role)
         system.kill(role)
         failing.append(await asyncio.to_thread(_begin_patiently, system))
-        system.until(
-            lambda role=role, before=before: system.run_file["pids"][role] != before, f"a new {role}", 15
-        )
+        system.until(lambda role=role, before=before: system.pid(role) != before, f"a new {role}", 15)
 
     ended = await asyncio.to_thread(system.await_end, long, 40.0)
     assert ("success", "walked") == (ended["status"], ended["result"])
@@ -98,9 +94,8 @@ async def test_a_lost_database_is_written_anew_from_the_log(system: System) -> N
     ids = [system.begin("add", a=number) for number in range(5)] + [system.begin("raises")]
     for workflow_id in ids:
         system.await_end(workflow_id)
-    with sqlite3.connect(system.data / "lastword.db") as database:
-        database.execute("DELETE FROM workflow_statuses")
-        database.execute("DELETE FROM workflows")
+    system.sql("DELETE FROM workflow_statuses")
+    system.sql("DELETE FROM workflows")
     assert [] == system.get("/workflows").json()["items"]
 
     done = system.cli("db", "rebuild")
@@ -110,20 +105,18 @@ async def test_a_lost_database_is_written_anew_from_the_log(system: System) -> N
     assert 3 == len(system.get(f"/workflows/{ids[0]}/history").json()["items"])
 
 
-async def test_a_database_that_is_locked_holds_up_lists_and_nothing_else(system: System) -> None:
+async def test_a_database_that_is_kept_from_us_holds_up_lists_and_nothing_else(system: System) -> None:
     """The truth is made and told without the database, which catches up when it is back."""
     system.start().await_definitions("add")
-    supervisor = system.run_file["pids"]["supervisor"]
-    with closing(sqlite3.connect(system.data / "lastword.db", isolation_level=None)) as database:
-        database.execute("BEGIN EXCLUSIVE")
+    supervisor = system.pid("supervisor")
+    with system.without_database():
         workflow_id = system.begin("add", a=40)
         ended = await asyncio.to_thread(system.await_end, workflow_id)
         assert ("success", 42) == (ended["status"], ended["result"])
         system.until(lambda: system.logged("projection.waiting"), "the projection to wait", 30)
-        database.execute("ROLLBACK")
 
     def listed() -> bool:
         return any(item["id"] == workflow_id for item in system.get("/workflows").json()["items"])
 
     system.until(listed, "the list to show it", 20)
-    assert supervisor == system.run_file["pids"]["supervisor"]
+    assert supervisor == system.pid("supervisor")

@@ -31,6 +31,7 @@ from lastword.contracts.statuses import RANK, ErrorCode
 from lastword.storage import database_url, digest, digest_of, open_database, upgrade
 from lastword.storage.settings import StorageSettings
 from lastword.telemetry.metrics import Metrics
+from tests.integration.backends import Backend
 from tests.integration.servers import NatsServer
 
 WORKFLOWS: Final = 500
@@ -78,7 +79,7 @@ def _regressions(entries: Sequence[Entry]) -> list[str]:
 async def _race(log_of: type[StatusLog], server: NatsServer) -> list[Entry]:
     """Let two registrars on connections of their own judge the same contradictions; return the log."""
     rng = random.Random(7)  # noqa: S311  repeatable, not secret
-    async with server.open() as first, server.open() as second:
+    async with server.open(request_timeout_s=10.0) as first, server.open(request_timeout_s=10.0) as second:
         logs = [log_of(first), log_of(second)]
         registrars = [
             Registrar(log, Metrics(CollectorRegistry()), now=lambda: datetime.now(UTC)) for log in logs
@@ -165,20 +166,22 @@ async def _drained(bus: Bus) -> bool:
     return int(info["state"]["messages"]) == 0
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 async def test_two_supervisors_and_a_killed_one_leave_database_and_log_alike(
-    nats_server: NatsServer, bus: Bus, tmp_path: Path
+    nats_server: NatsServer, bus: Bus, backend: Backend, tmp_path: Path
 ) -> None:
     """Real processes, one of them killed in the middle: no regression, nothing lost, database = replay."""
-    storage = StorageSettings()
+    storage = StorageSettings(url=backend.database(tmp_path))
     await upgrade(database_url(storage, tmp_path))
-    user, password = nats_server.embedded.credentials.actor
+    user, password = nats_server.credentials.actor
     environ = {
         **os.environ,
         "LASTWORD_DATA_DIR": str(tmp_path),
         "LASTWORD_BUS__URL": nats_server.url,
         "LASTWORD_BUS__USER": user,
         "LASTWORD_BUS__PASSWORD": password,
+        "LASTWORD_BUS__REPLICAS": str(nats_server.replicas),
+        "LASTWORD_STORAGE__URL": database_url(storage, tmp_path),
         "LASTWORD_SUPERVISOR__PARTITIONS": "2",
         "LASTWORD_LOG__LEVEL": "warning",
     }
@@ -212,7 +215,7 @@ async def test_two_supervisors_and_a_killed_one_leave_database_and_log_alike(
 
 async def _until_served(bus: Bus) -> None:
     """Wait until both supervisors answer, as `nats micro ping` would see them."""
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(90):
         while True:
             inbox = bus.client.new_inbox()
             subscription = await bus.client.subscribe(inbox)

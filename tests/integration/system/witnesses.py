@@ -57,7 +57,7 @@ class Witness:
 async def nats_witness(url: str) -> AsyncGenerator[Witness, None]:
     """Listen as anyone may: a plain subscriber without credentials."""
     witness = Witness("nats")
-    client = await nats.connect(url, max_reconnect_attempts=-1, reconnect_time_wait=0.1)
+    client = await nats.connect(url.split(","), max_reconnect_attempts=-1, reconnect_time_wait=0.1)
 
     async def hear(message: Msg) -> None:
         line = message.data.decode("utf-8")

@@ -12,6 +12,7 @@ from lastword.http.hub import Hub
 from lastword.storage import WorkflowStore, open_database, upgrade
 from lastword.storage.settings import StorageSettings
 from lastword.wiring.adoption import adopt_live
+from tests.integration.backends import Backend
 from tests.integration.servers import make_record
 
 
@@ -26,10 +27,10 @@ async def _append(log: StatusLog, workflow_id: str, versions: int) -> list[Entry
 
 @pytest.mark.parametrize("projected", [0, 2, 3])
 async def test_what_ended_unseen_by_the_database_is_not_shown_as_running(
-    bus: Bus, tmp_path: Path, projected: int
+    bus: Bus, backend: Backend, tmp_path: Path, projected: int
 ) -> None:
     """The database names what may be live; how it stands is asked of the log."""
-    log, url = StatusLog(bus), f"sqlite:///{tmp_path}/lastword.db"
+    log, url = StatusLog(bus), backend.database(tmp_path)
     await upgrade(url)
     ended = await _append(log, "ended", 3)
     held = await _append(log, "held", 2)

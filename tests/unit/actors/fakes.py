@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from lastword.bus import AppendUncertain, Conflict, TooLarge, Unavailable, Unheard
+from lastword.bus import AppendUncertain, Conflict, Head, TooLarge, Unavailable, Unheard
 from lastword.contracts.events import ResultReference
 from lastword.contracts.records import Entry, Record
 from lastword.telemetry.metrics import Metrics
@@ -36,6 +36,7 @@ class FakeLog:
         self.overtaker: Callable[[Record], Record] | None = None
         """Makes the record that follows the next append before that is acknowledged; then it is gone."""
         self.is_up = True
+        self.epoch = "first"
         self.reads = 0
         self.tries = 0
 
@@ -54,6 +55,13 @@ class FakeLog:
         entry = Entry(position=position, stored_at=second(position), record=record)
         self.entries.append(entry)
         return entry
+
+    async def head(self) -> Head:
+        """Return the log's name and its end."""
+        await asyncio.sleep(0)
+        if not self.is_up:
+            raise Unavailable("the log")
+        return Head(self.epoch, len(self.entries), now())
 
     async def read(self, workflow_id: str) -> Entry | None:
         """See `Ledger`."""

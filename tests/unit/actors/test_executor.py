@@ -283,6 +283,48 @@ async def test_stopping_does_not_wait_for_ever(host: Host) -> None:
     assert 10.0 > asyncio.get_running_loop().time()
 
 
+@pytest.mark.parametrize(
+    ("restored", "is_given_up"),
+    [("nothing", True), ("pending", True), ("our lease", False), ("our lease's number, to another", True)],
+)
+async def test_a_lease_that_a_restored_log_does_not_know_is_given_up(
+    host: Host, restored: str, *, is_given_up: bool
+) -> None:
+    """Its positions are lower than the lease, or mean something else: the end, with nothing said."""
+    begun = asyncio.Event()
+
+    async def spawn(work: Work) -> Any:
+        await begun.wait()
+        raise SpawnFailed(work.workflow_id)
+
+    host.pool.spawn = spawn  # type: ignore[method-assign]
+    await host.executor._recognise_log()
+    serving = await host.deliver()
+    await asyncio.sleep(0.5)
+    tenure = host.executor._tenures["w-1"]
+    other = FakeLog()
+    other.epoch = "second"
+    submitted, claimed = (entry.record for entry in host.log.of("w-1"))
+    if restored != "nothing":
+        other.put(submitted)
+    if restored.startswith("our lease"):
+        executor = "host-1" if restored == "our lease" else "host-2"
+        other.put(msgspec.structs.replace(claimed, executor=executor))
+    host.executor._log = cast("Any", other)
+
+    other.is_up = False
+    await host.executor._recognise_log()
+    assert not tenure.settled.is_set()  # not known yet
+    other.is_up = True
+    await host.executor._recognise_log()
+
+    assert is_given_up is tenure.settled.is_set()
+    begun.set()
+    await asyncio.wait({serving}, timeout=5.0)
+    assert serving.done()
+    assert ([] if is_given_up else ["spawn_failed"]) == host.outcomes
+
+
 def test_a_name_is_a_token_that_nobody_had_before() -> None:
     """A restarted executor is another executor."""
     names = {executor_name(first) for first in ("host.example.org", "host.example.org", "", "…", "x" * 200)}

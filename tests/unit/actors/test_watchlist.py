@@ -281,3 +281,44 @@ def test_a_flood_of_strangers_is_not_remembered(monkeypatch: pytest.MonkeyPatch)
     assert 1.0 == watchlist.last_beat_s("host-1")
     assert [] == _codes(watchlist, 1.0 + TIMEOUT_S)
     assert [ErrorCode.HEARTBEAT_TIMEOUT] == _codes(watchlist, 1.1 + TIMEOUT_S)
+
+
+def test_a_workflow_is_stuck_when_its_verdict_is_overdue(watched: Watchlist) -> None:
+    """Not while there is time for one, and not any more when it has come."""
+    assert (0, 1) == (watched.stuck(25.0, 25.0), watched.stuck(25.5, 25.0))
+    watched.beat(_pulse(HELD), 26.0)
+    assert 0 == watched.stuck(30.0, 25.0)
+    watched.recorded(_entry(Status.FAILED), 60.0)
+    assert 0 == watched.stuck(90.0, 25.0)
+
+
+def test_our_own_deafness_leaves_nobody_stuck(watched: Watchlist) -> None:
+    """After a break the time for a verdict begins anew."""
+    watched.cut_off(100.0)
+    assert (0, 1) == (watched.stuck(110.0, 25.0), watched.stuck(125.5, 25.0))
+
+
+def test_a_lease_that_beats_have_long_left_out_is_stuck(watched: Watchlist) -> None:
+    """Its executor beats, and nobody vouches for it all the same."""
+    for beat in range(1, 9):
+        watched.beat(_pulse(), beat * INTERVAL_S)
+    assert 0 == watched.stuck(24.0, 25.0)
+    watched.beat(_pulse(), 27.0)
+    assert 1 == watched.stuck(27.0, 25.0)
+
+
+def test_who_serves_is_who_beats_and_takes_work() -> None:
+    """A draining, a silent, an expired and a gone executor serve nothing."""
+    watchlist = _watchlist()
+    for executor, state, at_s in (
+        ("host-1", "serving", 10.0),
+        ("host-2", "serving", 10.0),
+        ("host-3", "draining", 10.0),
+        ("host-4", "gone", 10.0),
+        ("host-5", "serving", 0.0),
+        ("host-6", "serving", 10.0),
+    ):
+        pulse = Pulse(executor=executor, at=second(0), state=state, definitions=("brief", executor))
+        watchlist.beat(pulse, at_s)
+    watchlist.expired("host-6")
+    assert {"brief": 2, "host-1": 1, "host-2": 1} == watchlist.serving(10.5)

@@ -87,6 +87,13 @@ LIES: dict[str, tuple[History, str]] = {
     "a second terminal status": (replace(HONEST, log=(*LOG, _record(4, "failed", 6.0))), "regression"),
     "a double end": (replace(HONEST, clients=(_client(*TOLD, TOLD[-1]),)), "double end"),
     "no end": (replace(HONEST, clients=(_client(*TOLD[:-1]),)), "double end"),
+    **{
+        f"a verdict because of a {kind}": (
+            _ended("heartbeat_timeout", None, _fault(f"{kind} executor", 1.0, 4.9)),
+            "early verdict",
+        )
+        for kind in ("fill", "jump", "hold", "repeat")
+    },
     "news after the end": (
         replace(HONEST, clients=(_client(*TOLD, _told(5.3, "status", 3, "success")),)),
         "double end",
@@ -148,6 +155,8 @@ TRUTHS: dict[str, Callable[[], History]] = {
     "nothing happened": lambda: HONEST,
     "the executor was killed": lambda: _ended("executor_lost", None, _fault("kill executor", 4.9, 4.9)),
     "it was killed long ago": lambda: _ended("executor_lost", None, _fault("kill executor", -90.0, -90.0)),
+    "its host vanished": lambda: _ended("heartbeat_timeout", None, _fault("vanish executor", -9.0, -9.0)),
+    "its cable was pulled": lambda: _ended("heartbeat_timeout", None, _fault("unplug executor", -9.0, 6.0)),
     "the executor was frozen": lambda: _ended("heartbeat_timeout", None, _fault("stop executor", 3.0, 5.0)),
     "the child was killed": lambda: _ended("abrupt_exit", None, _fault("kill child", 5.0, 5.0, "w")),
     "it was killed as it returned": lambda: _ended(

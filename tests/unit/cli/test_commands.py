@@ -281,9 +281,11 @@ def test_list_asks_with_every_filter_and_writes_whole_rows(run: Any) -> None:
     )
     edge.answers["GET", "/workflows"] = [ok(page)]
     filters = ("--status", "failed", "--status", "pending", "--definition", "d", "-q", "x", "--since", "2h")
-    done = run(edge, "list", *filters, "--sort", "-id", "--limit", "5", "--cursor", "c0")
+    causes = ("--error", "shutdown", "--error", "exception")
+    done = run(edge, "list", *filters, *causes, "--sort", "-id", "--limit", "5", "--cursor", "c0")
     query = edge.requests[0].url.params
     assert ["failed", "pending"] == query.get_list("status")
+    assert ["shutdown", "exception"] == query.get_list("error")
     assert ["d", "x", "-id", "5", "c0"] == [
         query[name] for name in ("definition", "q", "sort", "limit", "cursor")
     ]

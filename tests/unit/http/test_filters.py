@@ -8,23 +8,24 @@ from tests.samples import entry_at
 
 
 @pytest.mark.parametrize(
-    ("wanted", "status", "shown"),
+    ("wanted", "status", "holds", "tells"),
     [
-        (Filter(), Status.PENDING, True),
-        (Filter(statuses=frozenset({Status.RUNNING})), Status.RUNNING, True),
-        (Filter(statuses=frozenset({Status.RUNNING})), Status.PENDING, False),
-        (Filter(statuses=frozenset({Status.RUNNING})), Status.SUCCESS, True),  # it leaves by this record
-        (Filter(statuses=frozenset({Status.PENDING})), Status.SUCCESS, False),
-        (Filter(definition="research-brief"), Status.PENDING, True),
-        (Filter(definition="other"), Status.PENDING, False),
-        (Filter(executor="host-1"), Status.PENDING, False),
-        (Filter(executor="host-1"), Status.RUNNING, True),
-        (Filter(retry_of="w-0"), Status.RUNNING, False),
-        (Filter(q="TIDE"), Status.RUNNING, True),
-        (Filter(q="search-b"), Status.RUNNING, True),
-        (Filter(q="winds"), Status.RUNNING, False),
+        (Filter(), Status.PENDING, True, True),
+        (Filter(statuses=frozenset({Status.RUNNING})), Status.RUNNING, True, True),
+        (Filter(statuses=frozenset({Status.RUNNING})), Status.PENDING, False, False),
+        (Filter(statuses=frozenset({Status.RUNNING})), Status.SUCCESS, False, True),  # leaves by this record
+        (Filter(statuses=frozenset({Status.PENDING})), Status.SUCCESS, False, False),
+        (Filter(definition="research-brief"), Status.PENDING, True, True),
+        (Filter(definition="other"), Status.PENDING, False, False),
+        (Filter(executor="host-1"), Status.PENDING, False, False),
+        (Filter(executor="host-1"), Status.RUNNING, True, True),
+        (Filter(retry_of="w-0"), Status.RUNNING, False, False),
+        (Filter(q="TIDE"), Status.RUNNING, True, True),
+        (Filter(q="search-b"), Status.RUNNING, True, True),
+        (Filter(q="winds"), Status.RUNNING, False, False),
     ],
 )
-def test_a_filter_shows(wanted: Filter, status: Status, *, shown: bool) -> None:
-    """What belongs, and what did until this record."""
-    assert shown == wanted.shows(entry_at(status))
+def test_a_filter_holds_and_tells(wanted: Filter, status: Status, *, holds: bool, tells: bool) -> None:
+    """It holds what belongs to it by now, and tells of what did until this record too."""
+    entry = entry_at(status)
+    assert (holds, tells) == (wanted.holds(entry), wanted.tells(entry))

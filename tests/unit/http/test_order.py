@@ -147,6 +147,24 @@ async def test_a_filter_never_shows_less_than_was_read_before_it_opened(place: P
     assert [("snapshot", 2), ("snapshot", 4), ("ping", 4)] == place.client.told
 
 
+async def test_a_filter_shows_nothing_beside_a_record_that_the_feed_has_not_brought(place: Place) -> None:
+    """Progress of a status that was read ahead of the feed would be followed by older statuses."""
+    world = place.world
+    await place.many().open(place.client.channel)
+    del place.client.frames[:]
+    world.feeds = False
+    world.submit("w-2")
+    world.claim("w-2")
+    await place.reader.require("w-2", at_least=4)
+    world.progress("w-2", 1)
+    await asyncio.sleep(0)
+    assert [] == place.client.told
+    world.deliver(place.hub)
+    await asyncio.sleep(0)
+    assert [("status", 3), ("status", 4)] == place.client.told
+    assert 1 == place.client.frames[-1]["workflow"]["progress"]["done"]
+
+
 async def test_a_filter_refuses_who_has_seen_more(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client of a faster edge is sent away to come back, and not shown what it has seen before."""
     monkeypatch.setattr("lastword.http.many_workflows.REACH_S", 0.01)

@@ -73,23 +73,41 @@ def test_a_value_outside_the_closed_set_counts_as_other(metrics: Metrics) -> Non
 
 def test_gauges_show_what_was_set_last(metrics: Metrics) -> None:
     """A status that is absent from the counts has no workflows."""
-    metrics.workflows(
-        {Status.PENDING: 4, Status.RUNNING: 2, Status.CANCELLING: 1, Status.SUCCESS: 9}, stale=1
-    )
+    counts = {Status.PENDING: 4, Status.RUNNING: 2, Status.CANCELLING: 1, Status.SUCCESS: 9}
+    metrics.workflows(counts, stale=2, stuck=1)
     assert 3.0 == value(metrics, "lastword_running_workflows")
-    assert 1.0 == value(metrics, "lastword_stale_workflows")
+    assert 2.0 == value(metrics, "lastword_stale_workflows")
+    assert 1.0 == value(metrics, "lastword_stuck_workflows")
     assert 4.0 == value(metrics, "lastword_workflows", status="pending")
-    metrics.workflows({}, stale=0)
+    metrics.workflows({}, stale=0, stuck=0)
     assert 0.0 == value(metrics, "lastword_workflows", status="pending")
     assert 0.0 == value(metrics, "lastword_running_workflows")
     metrics.queued("brief", 7)
-    metrics.projection_lag(3, 0.5)
+    metrics.process("auditor", "1.2.3")
     metrics.running_children(2, 8)
     assert 7.0 == value(metrics, "lastword_queued_jobs", definition="brief")
-    assert 3.0 == value(metrics, "lastword_projection_lag_records")
-    assert 0.5 == value(metrics, "lastword_projection_lag_seconds")
+    assert 1.0 == value(metrics, "lastword_process_info", role="auditor", version="1.2.3")
     assert 2.0 == value(metrics, "lastword_running_children")
     assert 8.0 == value(metrics, "lastword_executor_slots")
+
+
+def test_a_definition_that_nobody_serves_any_more_has_no_executors(metrics: Metrics) -> None:
+    """It does not keep the number that it had last."""
+    metrics.executors({"brief": 2, "triage": 1})
+    metrics.executors({"triage": 1})
+    assert 0.0 == value(metrics, "lastword_definition_executors", definition="brief")
+    assert 1.0 == value(metrics, "lastword_definition_executors", definition="triage")
+
+
+def test_the_lag_of_the_database_is_measured_at_each_look(metrics: Metrics) -> None:
+    """Not when something was written last, which may be long ago for this very reason."""
+    lag = (3, 0.5)
+    metrics.projection_lag(lambda: lag)
+    assert 3.0 == value(metrics, "lastword_projection_lag_records")
+    assert 0.5 == value(metrics, "lastword_projection_lag_seconds")
+    lag = (4, 60.5)
+    assert 4.0 == value(metrics, "lastword_projection_lag_records")
+    assert 60.5 == value(metrics, "lastword_projection_lag_seconds")
 
 
 def test_a_span_that_two_clocks_make_negative_counts_as_none(metrics: Metrics) -> None:

@@ -1,6 +1,6 @@
 // Generated from lastword/contracts by `python -m tools.generate_typescript`. Do not edit.
 
-/** A workflow's heartbeat became stale, or fresh again. */
+/** A workflow's heartbeat became stale, or fresh again; not with each beat. */
 export interface Beat {
   readonly type: 'heartbeat';
   readonly id: string;
@@ -10,7 +10,7 @@ export interface Beat {
   readonly workflow: Workflow;
 }
 
-/** A workflow's status has moved. */
+/** A status was accepted. */
 export interface Changed {
   readonly type: 'status';
   readonly previous: Status | null;
@@ -51,7 +51,7 @@ export interface DefinitionPage {
   readonly items: readonly Definition[];
 }
 
-/** The workflow has ended and its terminal status was sent: nothing follows, exactly once. */
+/** The workflow has ended and its terminal status was sent; once per workflow and connection. */
 export interface End {
   readonly type: 'end';
   readonly id: string;
@@ -107,7 +107,7 @@ export interface FieldError {
   readonly message: string;
 }
 
-/** The first frame of every stream. */
+/** The first frame of every stream, always. */
 export interface Hello {
   readonly type: 'hello';
   readonly epoch: string;
@@ -245,7 +245,7 @@ export interface Resync {
   readonly reason: string;
 }
 
-/** How a workflow stands. */
+/** How a workflow stands: at the start, and in place of what a slow client missed. */
 export interface Snapshot {
   readonly type: 'snapshot';
   readonly workflow: Workflow;

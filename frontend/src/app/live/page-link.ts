@@ -18,11 +18,12 @@ export class PageLink {
     readonly push: () => void;
   } | null>(null);
 
-  /** Null while no page has a link. */
+  /** Null while no page has a link, and where there never was anything behind it. */
   readonly sign = computed<LinkSign | null>(() => {
     const current = this.current();
     if (!current) return null;
     const state = current.state();
+    if (state.phase === 'refused' && state.heardAt === null) return null;
     this.ticker.now();
     return linkSign(state, Date.now(), this.settings.config().ping_s * 1000);
   });

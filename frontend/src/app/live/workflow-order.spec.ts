@@ -44,6 +44,12 @@ describe('later', () => {
     expect(later(fresh, stale).heartbeat).toBe('fresh');
   });
 
+  it('learns of staleness from a server that never heard a beat, and keeps the time of the last', () => {
+    const stale = aWorkflow({ heartbeat: 'stale', last_heartbeat_at: null });
+    const known = aWorkflow({ heartbeat: 'fresh', last_heartbeat_at: '2026-01-01T12:00:09Z' });
+    expect(later(known, stale)).toEqual({ ...known, heartbeat: 'stale' });
+  });
+
   it('learns of staleness although the last beat is the same', () => {
     const stale = aWorkflow({ heartbeat: 'stale' });
     expect(later(aWorkflow(), stale).heartbeat).toBe('stale');

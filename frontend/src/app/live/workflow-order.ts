@@ -17,10 +17,12 @@ export function later(known: Workflow | null, heard: Workflow): Workflow {
   }
   if (known.isTerminal && !heard.isTerminal) return known;
   const beat = isBefore(heard.last_heartbeat_at, known.last_heartbeat_at) ? known : heard;
+  // An edge that has just begun knows no beat yet, and still tells how fresh the process is.
+  const beatAt = beat.last_heartbeat_at ?? known.last_heartbeat_at;
   const lead = furthest(known.progress, heard.progress) === 'known' ? known : heard;
   const merged: Workflow = {
     ...heard,
-    last_heartbeat_at: beat.last_heartbeat_at,
+    last_heartbeat_at: beatAt,
     heartbeat: beat.heartbeat,
     progress: lead.progress,
     usage: lead.usage,
@@ -42,8 +44,7 @@ function furthest(known: Progress | null, heard: Progress | null): 'known' | 'he
 }
 
 function isBefore(one: string | null, other: string | null): boolean {
-  if (other === null) return false;
-  return one === null || Date.parse(one) < Date.parse(other);
+  return one !== null && other !== null && Date.parse(one) < Date.parse(other);
 }
 
 function same(one: Workflow, other: Workflow): boolean {

@@ -10,6 +10,15 @@ export class OperationsHarness extends PageHarness {
     return (await figure.text()).replaceAll(/\s+/g, ' ').trim();
   }
 
+  /** The address of the link whose words begin so. */
+  async leadsTo(words: string): Promise<string | null> {
+    for (const link of await this.locatorForAll('a')()) {
+      if (!(await link.text()).trim().startsWith(words)) continue;
+      return decodeURIComponent((await link.getAttribute('href')) ?? '');
+    }
+    return null;
+  }
+
   async executor(name: string): Promise<string> {
     const row = await this.locatorFor(`[data-executor="${name}"]`)();
     return (await row.text()).replaceAll(/\s+/g, ' ').trim();

@@ -71,6 +71,17 @@ describe('Operations', () => {
     await figure('lag', '4 ms', 'p99 33 ms', 'worst 66 ms');
   });
 
+  it('leads from each count of failures to what failed so, the last first', async () => {
+    await open();
+    await figure('exits', '2 died');
+    const address = (codes: string) => `/workflows?status=failed&error=${codes}&sort=-finished_at`;
+    expect(await page.leadsTo('heartbeat_timeout')).toBe(address('heartbeat_timeout'));
+    expect(await page.leadsTo('Abrupt exits')).toBe(address('abrupt_exit,exit_without_result'));
+    expect(await page.leadsTo('Heartbeat timeouts')).toBe(
+      address('heartbeat_timeout,executor_lost'),
+    );
+  });
+
   it('reads a span anew, and keeps the numbers until the next are here', async () => {
     await open();
     await figure('success', '70 %');

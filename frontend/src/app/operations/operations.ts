@@ -5,6 +5,7 @@ import type { Span } from '../api/api';
 import { PageLink } from '../live/page-link';
 import { clockTime, wholeDuration } from '../shared/times';
 import { StatusIcon } from '../signs/status-icon';
+import { EVERYTHING, toAddress } from '../workflows/list/list-query';
 import { OfflineBanner } from '../workflows/offline-banner';
 import { Tally } from '../workflows/tally';
 import { Executors } from './executors';
@@ -119,7 +120,9 @@ export class Operations {
       }))
       .reverse(),
   );
-  protected readonly causes = computed(() => causes(this.points()));
+  protected readonly causes = computed(() =>
+    causes(this.points()).map((one) => ({ ...one, address: failedFor([one.code]) })),
+  );
   protected readonly failed = computed(() => sum(this.causes().map((one) => one.count)));
   protected readonly mostCause = computed(() =>
     Math.max(1, ...this.causes().map((one) => one.count)),
@@ -132,6 +135,9 @@ export class Operations {
     return `How things went cannot be read. ${sentence(error)}`;
   });
 
+  protected readonly timedOut = failedFor(TIMEOUTS);
+  protected readonly died = failedFor(EXITS);
+
   constructor() {
     effect(() => {
       const span = this.span();
@@ -143,4 +149,9 @@ export class Operations {
       untracked(() => this.shown.set(found));
     });
   }
+}
+
+/** The list of what failed so, the last first: a span would leave out what had begun before it. */
+function failedFor(errors: readonly string[]): Record<string, string | null> {
+  return toAddress({ ...EVERYTHING, statuses: ['failed'], errors, sort: '-finished_at' });
 }

@@ -13,7 +13,7 @@ import type { Workflow } from '../api/contracts';
 import { Notices } from '../shared/notices';
 import { clockTime } from '../shared/times';
 import { ServerClock } from '../shared/server-clock';
-import { CancelDialog } from './cancel-dialog';
+import { ConfirmDialog, type Confirmed } from './confirm-dialog';
 
 export type Act = 'cancel' | 'reconcile' | 'retry';
 
@@ -34,16 +34,7 @@ export class Commands {
   /** Asks a person, then the server; null where the person kept it running or the server refused. */
   async cancel(workflows: readonly Workflow[]): Promise<readonly Workflow[]> {
     const live = workflows.filter((workflow) => !workflow.isTerminal);
-    if (live.length === 0) return [];
-    const chosen = this.dialog.open<boolean>(CancelDialog, {
-      data: live,
-      autoFocus: '[data-first]',
-      backdropClass: 'scrim',
-      panelClass: ['dialog-panel', 'sheet'],
-      width: '480px',
-      ariaLabelledBy: 'cancel-title',
-    });
-    if ((await firstValueFrom(chosen.closed)) !== true) return [];
+    if (live.length === 0 || !(await this.confirm({ act: 'cancel', workflows: live }))) return [];
     return this.all('cancel', live);
   }
 
@@ -54,12 +45,24 @@ export class Commands {
     );
   }
 
-  /** Starts each anew, as a workflow of its own; the answers are the new ones. */
-  retry(workflows: readonly Workflow[]): Promise<readonly Workflow[]> {
-    return this.all(
-      'retry',
-      workflows.filter((workflow) => workflow.isTerminal),
-    );
+  /** Starts each anew, as a workflow of its own; the answers are the new ones. Many only after a question. */
+  async retry(workflows: readonly Workflow[]): Promise<readonly Workflow[]> {
+    const ended = workflows.filter((workflow) => workflow.isTerminal);
+    const asks = ended.length > 1;
+    if (asks && !(await this.confirm({ act: 'retry', workflows: ended }))) return [];
+    return this.all('retry', ended);
+  }
+
+  private async confirm(asked: Confirmed): Promise<boolean> {
+    const chosen = this.dialog.open<boolean>(ConfirmDialog, {
+      data: asked,
+      autoFocus: '[data-first]',
+      backdropClass: 'scrim',
+      panelClass: ['dialog-panel', 'sheet'],
+      width: '480px',
+      ariaLabelledBy: 'confirm-title',
+    });
+    return (await firstValueFrom(chosen.closed)) === true;
   }
 
   private async all(act: Act, workflows: readonly Workflow[]): Promise<readonly Workflow[]> {

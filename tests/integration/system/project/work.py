@@ -45,3 +45,8 @@ def dies(how: str) -> None:
             os._exit(3)
         case _:
             raise ValueError(how)
+
+
+def traced() -> str | None:
+    """Return the trace that this process may go on with."""
+    return os.environ.get("TRACEPARENT")

@@ -132,8 +132,11 @@ export class NowCard {
     if (this.lost()) return { ...none, bad: true, text: 'not known' };
     const last = workflow.last_heartbeat_at;
     if (workflow.status === 'pending') return { ...none, text: 'no process yet' };
-    if (last === null) return { ...none, text: 'waits for the first heartbeat' };
-    if (workflow.heartbeat !== 'stale') {
+    const stale = workflow.heartbeat === 'stale';
+    if (last === null) {
+      return { ...none, bad: stale, text: `${stale ? 'no' : 'waits for the first'} heartbeat` };
+    }
+    if (!stale) {
       const every = this.settings.config().heartbeat_interval_s;
       return { ...none, strip: true, text: `beating every ${every} s` };
     }
@@ -159,7 +162,9 @@ export class NowCard {
     if (workflow.status === 'success') {
       // A function may end without having counted its last step; what it said stands.
       return done >= total
-        ? `All ${total} tasks done`
+        ? total === 1
+          ? 'Its one task is done'
+          : `All ${total} tasks done`
         : `Done; it had reported ${done} of ${total}`;
     }
     if (workflow.isTerminal) {

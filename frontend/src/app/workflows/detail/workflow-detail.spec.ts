@@ -81,6 +81,12 @@ describe('WorkflowDetail', () => {
     expect(server.count(/reconcile$/)).toBe(1);
   });
 
+  it('says that it is in doubt also where no heartbeat was ever heard', async () => {
+    await open({ heartbeat: 'stale', started_at: ago(80), last_heartbeat_at: null });
+    await says('No heartbeat is known. Checking with the executor.', 'Ran for at least');
+    expect(await page.text()).not.toContain('Heard again');
+  });
+
   it('shows no blue ring and no running clock once its link is lost', async () => {
     await open({ started_at: ago(5) });
     await until(async () => expect(await page.timeline()).toHaveLength(2));

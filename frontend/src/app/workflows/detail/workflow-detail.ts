@@ -1,6 +1,7 @@
 import {
   Component,
   DestroyRef,
+  ElementRef,
   computed,
   effect,
   inject,
@@ -9,6 +10,7 @@ import {
   resource,
   signal,
   untracked,
+  viewChild,
 } from '@angular/core';
 import { LiveAnnouncer } from '@angular/cdk/a11y';
 import { Clipboard } from '@angular/cdk/clipboard';
@@ -87,6 +89,7 @@ export class WorkflowDetail {
   protected readonly logs = inject(LogStore);
 
   protected readonly tabs = TABS;
+  private readonly tabList = viewChild<ElementRef<HTMLElement>>('tabList');
   private readonly watched = signal<Watched | null>(null);
   protected readonly workflow = computed(() => this.watched()?.workflow() ?? null);
   protected readonly refusal = computed(() => this.watched()?.link().refusal ?? null);
@@ -125,8 +128,16 @@ export class WorkflowDetail {
   });
   protected readonly doubt = computed(() => {
     const workflow = this.workflow();
-    const last = workflow?.last_heartbeat_at;
-    if (!workflow || !last) return null;
+    if (!workflow || !this.doubtful()) return null;
+    const last = workflow.last_heartbeat_at;
+    if (last === null) {
+      return {
+        head: 'No heartbeat is known. Checking with the executor.',
+        body:
+          'Nobody has vouched for the process since this server listens. Whether it still is ' +
+          `${workflow.status}, nobody can say yet. A verdict is due at any moment.`,
+      };
+    }
     const now = this.page.truth();
     const { heartbeat_timeout_s: timeout, heartbeat_interval_s: interval } = this.settings.config();
     const verdict = Date.parse(last) + (timeout + interval) * 1000;
@@ -198,6 +209,14 @@ export class WorkflowDetail {
     });
     effect(() => {
       if (this.doubtful()) this.doubted.set(true);
+    });
+    // On a narrow screen the tabs scroll sideways, and an address may name one that is out of sight.
+    effect(() => {
+      const list = this.tabList()?.nativeElement;
+      const tab = list?.querySelector(`#tab-${this.current()}`);
+      if (!list || !tab) return;
+      const beyond = tab.getBoundingClientRect().right - list.getBoundingClientRect().right;
+      if (beyond > 0) list.scrollLeft += beyond + 16;
     });
     let told: { id: string; label: string } | null = null;
     effect(() => {

@@ -10,6 +10,7 @@ describe('the address bar', () => {
     const filter = {
       statuses: ['failed', 'running'],
       definition: 'brief',
+      errors: ['abrupt_exit', 'shutdown'],
       text: 'a & b',
       since: '24h',
       sort: '-updated_at',
@@ -37,11 +38,24 @@ describe('matches', () => {
     [{ definition: 'other' }, false],
     [{ text: 'QUARTERLY' }, true],
     [{ text: 'yearly' }, false],
+    [{ text: 'ATLAS-01' }, true],
+    [{ text: 'strasse ﬁve' }, true],
+    [{ errors: ['exception'] }, false],
     [{ overlay: 'doubt' as const }, false],
     [{ since: '1h' as const }, true],
   ])('judges %j', (part, expected) => {
-    const workflow = aWorkflow({ title: 'Quarterly report' });
+    const workflow = aWorkflow({ title: 'Quarterly report, Straße FIVE' });
     expect(matches({ ...EVERYTHING, ...part }, workflow, NOW)).toBe(expected);
+  });
+
+  it('knows a failure by its cause, and by what it says', () => {
+    const failed = aWorkflow({
+      status: 'failed',
+      error: { code: 'exception', message: 'No tide.' },
+    });
+    expect(matches({ ...EVERYTHING, errors: ['exception'] }, failed, NOW)).toBe(true);
+    expect(matches({ ...EVERYTHING, errors: ['shutdown'] }, failed, NOW)).toBe(false);
+    expect(matches({ ...EVERYTHING, text: 'no tide' }, failed, NOW)).toBe(true);
   });
 
   it('asks the server for what could be in doubt', () => {

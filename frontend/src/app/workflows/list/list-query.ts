@@ -9,7 +9,9 @@ export interface ListFilter {
   /** Empty: every status. */
   readonly statuses: readonly string[];
   readonly definition: string | null;
-  /** Part of the id, the title or the definition. */
+  /** Why they failed; empty: whatever became of them. */
+  readonly errors: readonly string[];
+  /** Part of the id, title, definition, executor or error. */
   readonly text: string;
   readonly since: Since;
   /** What the API calls the order; null for its own. */
@@ -21,6 +23,7 @@ export interface ListFilter {
 export const EVERYTHING: ListFilter = {
   statuses: [],
   definition: null,
+  errors: [],
   text: '',
   since: 'all',
   sort: null,
@@ -43,8 +46,9 @@ export function fromAddress(params: Readonly<Record<string, string | undefined>>
   const span = SPANS.find((one) => one.since === params['since']);
   const overlay = params['show'];
   return {
-    statuses: (params['status'] ?? '').split(',').filter((status) => /^[a-z_]+$/.test(status)),
+    statuses: words(params['status']),
     definition: params['definition'] || null,
+    errors: words(params['error']),
     text: params['q'] ?? '',
     since: span?.since ?? 'all',
     sort: params['sort'] || null,
@@ -57,6 +61,7 @@ export function toAddress(filter: ListFilter): Record<string, string | null> {
   return {
     status: filter.statuses.join(',') || null,
     definition: filter.definition,
+    error: filter.errors.join(',') || null,
     q: filter.text || null,
     since: filter.since === 'all' ? null : filter.since,
     sort: filter.sort,
@@ -71,6 +76,7 @@ export function toQuery(filter: ListFilter, now: number): ListQuery {
   return {
     status: statuses?.join(','),
     definition: filter.definition ?? undefined,
+    error: filter.errors.join(',') || undefined,
     q: filter.text || undefined,
     since:
       span > 0 ? new Date(Math.floor((now - span) / 60_000) * 60_000).toISOString() : undefined,
@@ -83,13 +89,12 @@ export function matches(filter: ListFilter, workflow: Workflow, now: number): bo
   const statuses: readonly string[] = filter.statuses;
   if (statuses.length > 0 && !statuses.includes(workflow.status)) return false;
   if (filter.definition !== null && workflow.definition !== filter.definition) return false;
+  if (filter.errors.length > 0 && !filter.errors.includes(workflow.error?.code ?? '')) return false;
   if (filter.overlay === 'doubt' && workflow.heartbeat !== 'stale') return false;
   if (filter.overlay === 'waiting' && workflow.waiting_for === null) return false;
   const span = SPANS.find((one) => one.since === filter.since)?.ms ?? 0;
   if (span > 0 && Date.parse(workflow.created_at) < now - span) return false;
-  const text = filter.text.toLowerCase();
-  const where = `${workflow.id}\n${workflow.title ?? ''}\n${workflow.definition}`.toLowerCase();
-  return where.includes(text);
+  return folded(searched(workflow)).includes(folded(filter.text));
 }
 
 /** Whether two filters ask for the same list. */
@@ -100,6 +105,20 @@ export function sameFilter(one: ListFilter, other: ListFilter): boolean {
 /** Whether anything is left out. */
 export function isNarrowed(filter: ListFilter): boolean {
   return !sameFilter({ ...filter, sort: null }, EVERYTHING);
+}
+
+/** Where the server looks for text. */
+function searched({ id, title, definition, executor, error }: Workflow): string {
+  return [id, title, definition, executor, error?.message].join('\n');
+}
+
+/** Without case and variants of characters, as the server compares them; capitals tell ß and ss alike. */
+function folded(text: string): string {
+  return text.normalize('NFKC').toUpperCase();
+}
+
+function words(parameter: string | undefined): readonly string[] {
+  return (parameter ?? '').split(',').filter((word) => /^[a-z_]+$/.test(word));
 }
 
 const LIVE_OF: Readonly<Record<string, readonly string[]>> = {

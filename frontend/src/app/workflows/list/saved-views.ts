@@ -40,6 +40,8 @@ function readable(kept: unknown): readonly SavedView[] {
   return kept.flatMap((view: Partial<SavedView> | null) => {
     const { name, filter } = view ?? {};
     if (typeof name !== 'string' || name === '' || typeof filter !== 'object') return [];
-    return Array.isArray(filter.statuses) ? [{ name, filter: { ...EVERYTHING, ...filter } }] : [];
+    const whole = { ...EVERYTHING, ...filter };
+    const makesSense = Array.isArray(filter.statuses) && Array.isArray(whole.errors);
+    return makesSense ? [{ name, filter: whole }] : [];
   });
 }

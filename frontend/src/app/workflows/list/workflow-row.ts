@@ -102,9 +102,10 @@ export class WorkflowRow {
     if (workflow.isTerminal) return { text: 'ended', strip: false, bad: false, missed: 0 };
     if (this.lost()) return { text: 'not known', strip: false, bad: true, missed: 0 };
     const last = workflow.last_heartbeat_at;
-    if (last === null) return { text: '–', strip: false, bad: false, missed: 0 };
+    const stale = workflow.heartbeat === 'stale';
+    if (last === null) return { text: stale ? 'stale' : '–', strip: false, bad: stale, missed: 0 };
     const age = this.page.truth() - Date.parse(last);
-    if (workflow.heartbeat !== 'stale') {
+    if (!stale) {
       return { text: 'beating', strip: true, bad: false, missed: 0 };
     }
     const missed = Math.max(1, missedBeats(age, this.settings.config().heartbeat_interval_s));

@@ -28,6 +28,17 @@ export class WorkflowsListHarness extends PageHarness {
     await (await this.locatorFor(`[data-id="${id}"] input.check`)()).click();
   }
 
+  /** What the menu that is open offers. */
+  async menu(): Promise<string[]> {
+    const items = await this.documentRootLocatorFactory().locatorForAll('[role=menuitem]')();
+    return Promise.all(items.map(async (one) => (await one.text()).trim()));
+  }
+
+  async choose(name: string): Promise<void> {
+    const items = await this.documentRootLocatorFactory().locatorForAll('[role=menuitem]')();
+    for (const one of items) if ((await one.text()).trim() === name) await one.click();
+  }
+
   /** The *3 new* pill; null where there is none. */
   async newcomers(): Promise<string | null> {
     const pill = await this.locatorForOptional('[data-newcomers]')();

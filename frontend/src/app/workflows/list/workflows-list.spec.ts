@@ -123,6 +123,67 @@ describe('WorkflowsList', () => {
     await until(async () => expect(await list.rowText('brief-1')).toContain('Cancelling'));
   });
 
+  it('retries many only after it was told to, and keeps the selection where it was not', async () => {
+    server.workflows = [
+      aWorkflow({ id: 'brief-1', title: 'Alpha', status: 'failed' }),
+      aWorkflow({ id: 'brief-2', title: 'Beta', status: 'cancelled' }),
+    ];
+    server.on(/^POST .*\/retry$/, (path) =>
+      aWorkflow({ id: `again-${path.split('/')[2]}`, status: 'pending', position: 20 }),
+    );
+    await open();
+    await until(async () => expect(await list.ids()).toHaveLength(2));
+    for (const id of ['brief-1', 'brief-2']) await list.select(id);
+    await list.press('Retry 2 ended');
+    await until(async () => expect(await list.buttons()).toContain('Leave them'));
+    await list.press('Leave them');
+    await until(async () => expect(await list.buttons()).not.toContain('Leave them'));
+    expect(server.count(/retry$/)).toBe(0);
+    await list.press('Retry 2 ended');
+    await until(async () => expect(await list.buttons()).toContain('Retry 2 workflows'));
+    await list.press('Retry 2 workflows');
+    await until(() => expect(server.count(/^POST .*retry$/)).toBe(2));
+    await until(async () => expect(await list.newcomers()).toBe('2 new'));
+    expect(await list.buttons()).not.toContain('Retry 2 ended');
+  });
+
+  it('retries one at once', async () => {
+    await open();
+    await until(async () => expect(await list.ids()).toHaveLength(2));
+    await list.press('Retry Beta');
+    await until(() => expect(server.count(/^POST .*brief-2\/retry$/)).toBe(1));
+  });
+
+  it('offers the definitions that there are, and names the one that is chosen', async () => {
+    server.on(/^GET \/definitions$/, () => ({ items: [{ name: 'triage' }, { name: 'brief' }] }));
+    await open('/workflows?definition=retired');
+    await list.press('retired');
+    await until(async () =>
+      expect(await list.menu()).toEqual(['Any definition', 'brief', 'retired', 'triage']),
+    );
+    await list.choose('triage');
+    await until(() => expect(server.asked.at(-1)).toContain('definition=triage'));
+    await list.press('triage');
+    await list.choose('Any definition');
+    await until(() => expect(TestBed.inject(Router).url).toBe('/workflows'));
+    expect(server.count(/definitions$/)).toBe(1);
+  });
+
+  it('shows why it leaves out what failed otherwise, until it is told not to', async () => {
+    const error = { code: 'abrupt_exit', message: 'Killed.' } as const;
+    server.workflows = [
+      aWorkflow({ id: 'brief-1', status: 'failed', error }),
+      aWorkflow({ id: 'brief-2', status: 'failed', error: { ...error, code: 'exception' } }),
+    ];
+    await open('/workflows?status=failed&error=abrupt_exit&sort=-finished_at');
+    await until(async () => expect(await list.ids()).toEqual(['brief-1']));
+    expect(server.asked.at(-1)).not.toContain('undefined');
+    expect(server.count(/^GET \/workflows\?.*error=abrupt_exit/)).toBeGreaterThan(0);
+    expect(await list.text()).toContain('last ended first');
+    await list.press('Show all causes, not only abrupt_exit');
+    await until(async () => expect(await list.ids()).toEqual(['brief-1', 'brief-2']));
+  });
+
   it('keeps them running when the dialog is left', async () => {
     await open();
     await until(async () => expect(await list.ids()).toHaveLength(2));

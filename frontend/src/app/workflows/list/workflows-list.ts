@@ -24,6 +24,7 @@ import {
 import { toSignal } from '@angular/core/rxjs-interop';
 import { Router } from '@angular/router';
 import { map } from 'rxjs';
+import { Api } from '../../api/api';
 import { sentence } from '../../api/api-error';
 import { STATUSES, TERMINAL, type Workflow } from '../../api/contracts';
 import { PageLink } from '../../live/page-link';
@@ -46,6 +47,7 @@ import {
   toAddress,
   type ListFilter,
 } from './list-query';
+import { emptyWords, orderWords } from './list-words';
 import { BUILT_IN, SavedViews, type SavedView } from './saved-views';
 import { NOTHING, choose, within } from './selection';
 import { WorkflowRow } from './workflow-row';
@@ -76,6 +78,8 @@ export class WorkflowsList {
   /** The address bar: every filter is a link that can be sent. */
   readonly status = input<string>();
   readonly definition = input<string>();
+  /** Codes of errors. */
+  readonly error = input<string>();
   readonly q = input<string>();
   readonly since = input<string>();
   readonly sort = input<string>();
@@ -85,6 +89,7 @@ export class WorkflowsList {
   protected readonly tally = inject(Tally);
   protected readonly page = inject(PageLink);
   protected readonly views = inject(SavedViews);
+  private readonly api = inject(Api);
   private readonly commands = inject(Commands);
   private readonly router = inject(Router);
   private readonly announcer = inject(LiveAnnouncer);
@@ -110,6 +115,7 @@ export class WorkflowsList {
       fromAddress({
         status: this.status(),
         definition: this.definition(),
+        error: this.error(),
         q: this.q(),
         since: this.since(),
         sort: this.sort(),
@@ -121,6 +127,12 @@ export class WorkflowsList {
   protected readonly span = computed(
     () => SPANS.find((span) => span.since === this.filter().since)?.label ?? '',
   );
+  /** What can be filtered by; asked for when the menu is first opened. */
+  private readonly announced = signal<readonly string[]>([]);
+  protected readonly definitions = computed(() => {
+    const chosen = this.filter().definition;
+    return [...new Set([...this.announced(), ...(chosen ? [chosen] : [])])].sort();
+  });
   protected readonly typed = linkedSignal(() => this.filter().text);
   protected readonly selection = linkedSignal(() => {
     void this.filter();
@@ -173,22 +185,8 @@ export class WorkflowsList {
   protected readonly currentView = computed(() =>
     [...BUILT_IN, ...this.views.own()].find((view) => sameFilter(view.filter, this.filter())),
   );
-  protected readonly emptyWords = computed(() => {
-    const filter = this.filter();
-    const what = filter.statuses
-      .map((status) => statusSign(status).label.toLowerCase())
-      .join(' or ');
-    const where = filter.definition ? ` of ${filter.definition}` : '';
-    const when = filter.since === 'all' ? '' : ` in the ${this.span().toLowerCase()}`;
-    const text = filter.text ? ` with “${filter.text}”` : '';
-    const overlay =
-      filter.overlay === 'doubt'
-        ? ' in doubt'
-        : filter.overlay === 'waiting'
-          ? ' waiting for a person'
-          : '';
-    return `No ${what ? what + ' ' : ''}workflows${overlay}${where}${text}${when}`;
-  });
+  protected readonly emptyWords = computed(() => emptyWords(this.filter()));
+  protected readonly orderWords = computed(() => orderWords(this.filter().sort));
 
   protected readonly rowOf = (id: string) => this.feed.row(id);
   protected readonly trackId = (_: number, id: string) => id;
@@ -246,12 +244,12 @@ export class WorkflowsList {
         : statuses.includes(status)
           ? statuses.filter((one) => one !== status)
           : [...statuses, status];
-    this.go({ ...this.filter(), statuses: next, overlay: null });
+    this.go({ ...this.filter(), statuses: next, errors: [], overlay: null });
   }
 
   protected toggleOverlay(overlay: 'doubt' | 'waiting'): void {
     const same = this.filter().overlay === overlay;
-    this.go({ ...this.filter(), statuses: [], overlay: same ? null : overlay });
+    this.go({ ...this.filter(), statuses: [], errors: [], overlay: same ? null : overlay });
   }
 
   protected setSince(since: ListFilter['since']): void {
@@ -260,6 +258,20 @@ export class WorkflowsList {
 
   protected setDefinition(definition: string | null): void {
     this.go({ ...this.filter(), definition });
+  }
+
+  protected setErrors(errors: readonly string[]): void {
+    this.go({ ...this.filter(), errors });
+  }
+
+  protected async loadDefinitions(): Promise<void> {
+    if (this.announced().length > 0) return;
+    try {
+      const { items } = await this.api.definitions();
+      this.announced.set(items.map((one) => one.name));
+    } catch {
+      // The menu has what the filter names; opening it again asks again.
+    }
   }
 
   protected setText(text: string): void {
@@ -312,8 +324,8 @@ export class WorkflowsList {
   }
 
   protected async bulk(act: Act): Promise<void> {
-    await this.perform(act, this.chosen());
-    if (act !== 'reconcile') this.selection.set(NOTHING);
+    const answers = await this.perform(act, this.chosen());
+    if (act !== 'reconcile' && answers > 0) this.selection.set(NOTHING);
   }
 
   protected async one(id: string, act: Act): Promise<void> {
@@ -335,8 +347,11 @@ export class WorkflowsList {
     this.active.set(index);
   }
 
-  private async perform(act: Act, workflows: readonly Workflow[]): Promise<void> {
-    for (const answer of await this.commands[act](workflows)) this.feed.accept(answer);
+  /** Returns how many were answered: none where a person thought better of it. */
+  private async perform(act: Act, workflows: readonly Workflow[]): Promise<number> {
+    const answers = await this.commands[act](workflows);
+    for (const answer of answers) this.feed.accept(answer);
+    return answers.length;
   }
 
   private go(filter: ListFilter): void {

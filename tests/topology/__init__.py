@@ -1,0 +1,1 @@
+"""The topology of `compose.yaml`, on one machine and without Docker."""
