@@ -6,17 +6,18 @@ state of durable consumers, and is taken at one moment while the stream goes on.
 one of a single node is restored onto three.  A stream that was restored is a new one to those who followed
 the old: its time of creation, and so the name of the log, is another.
 
-Progress is snapshot-proof and pulses are not worth one; see `wiring.backup` for what is kept.
+Which streams are kept, and why, `wiring.backup` says.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 
 from lastword.bus._direct import read_batch
 from lastword.bus.connection import TRANSIENT, Bus
@@ -25,9 +26,11 @@ from lastword.bus.exceptions import BusError, StreamMissing, Unavailable
 __all__ = ["Snapshot", "find_stream", "raw_messages", "restore_stream", "save_stream"]
 
 CHUNK: Final = 131_072  # bytes; what the server sends at once, and takes at once
+BEGIN_S: Final = 300.0  # seconds that the server may take to check what it has and to begin
 SILENCE_S: Final = 30.0  # seconds without a chunk after which a snapshot has failed
 RESTORE_S: Final = 300.0  # seconds that the server may take to make a stream of what it was sent
 BATCH: Final = 256
+LAGGING: Final = 50  # tries, a tenth of a second apart, to read what the stream's leader has
 
 
 class Snapshot(Struct, frozen=True):
@@ -50,7 +53,7 @@ async def find_stream(bus: Bus, name: str) -> dict[str, Any] | None:
     raise Unavailable(f"stream {name}", str(error.get("description", "")))
 
 
-async def save_stream(bus: Bus, name: str, write: "Any") -> Snapshot:
+async def save_stream(bus: Bus, name: str, write: Callable[[bytes], None]) -> Snapshot:
     """Hand each piece of a stream's snapshot to `write`, in order; raise `Unavailable` or `StreamMissing`.
 
     The server sends as fast as its pieces are acknowledged, so a slow disk holds it up and fills no memory.
@@ -58,8 +61,9 @@ async def save_stream(bus: Bus, name: str, write: "Any") -> Snapshot:
     inbox = bus.client.new_inbox()
     subscription = await bus.client.subscribe(inbox)
     try:
-        request = {"deliver_subject": inbox, "chunk_size": CHUNK, "jsck": True}
-        answer = await bus.ask_api(f"STREAM.SNAPSHOT.{name}", request)
+        request = msgspec.json.encode({"deliver_subject": inbox, "chunk_size": CHUNK, "jsck": True})
+        said = await bus.request(f"$JS.API.STREAM.SNAPSHOT.{name}", request, timeout_s=BEGIN_S)
+        answer: dict[str, Any] = msgspec.json.decode(said)
         if "error" in answer:
             error = answer["error"]
             if error.get("err_code") == 10059:
@@ -77,7 +81,7 @@ async def save_stream(bus: Bus, name: str, write: "Any") -> Snapshot:
     return msgspec.convert(answer, Snapshot)
 
 
-async def _next_piece(name: str, subscription: Any) -> Msg | None:
+async def _next_piece(name: str, subscription: Subscription) -> Msg | None:
     """Return the next piece, or None at the end."""
     message: Msg = await subscription.next_msg(timeout=SILENCE_S)
     status = (message.headers or {}).get("Status")
@@ -128,7 +132,7 @@ async def raw_messages(bus: Bus, stream: str, subject: str, last: int) -> AsyncI
                 return
             yield after, message.data
         tries = 0 if messages else tries + 1
+        if tries > LAGGING:
+            raise Unavailable(f"stream {stream}", f"nothing comes after {after}, which is not its end")
         if tries:
-            if tries > 50:
-                raise Unavailable(f"stream {stream}", f"nothing comes after {after}, which is not its end")
             await asyncio.sleep(0.1)

@@ -93,6 +93,7 @@ class Service(Struct, frozen=True):
     cap_add: tuple[str, ...] = ()
     security_opt: tuple[str, ...] = ()
     stop_grace_period: str = "10s"
+    profiles: tuple[str, ...] = ()
 
     @property
     def role(self) -> str | None:

@@ -70,7 +70,7 @@ class Room:
         for secret in service.secrets:
             self._copy(Path(compose.secrets[secret.source].file), self.path(secret.target))
         for mount in service.volumes:
-            if mount.type == "bind":
+            if mount.type == "bind" and Path(mount.source).exists():  # else Docker makes an empty folder
                 self._copy(Path(mount.source), self.path(mount.target))
 
     def path(self, inside: str) -> Path:

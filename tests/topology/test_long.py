@@ -58,6 +58,18 @@ async def test_the_work_that_comes_with_it_is_offered() -> None:
         assert [] == await audience.judge()
 
 
+async def test_it_can_be_saved_as_it_runs() -> None:
+    """By the service that a person starts, whose key reads everything; a folder with a manifest is whole."""
+    async with (
+        open_topology(PLAIN, environ=QUICK, without=ONLOOKERS) as topology,
+        open_audience(topology) as audience,
+    ):
+        await audience.see(await audience.begin("count-words", text="one two two"), "success")
+        room = await topology.run_by_hand("backup", "backup", "/backups/saved")
+        assert room.path("/backups/saved/manifest.json").exists()
+        assert [] == await audience.judge()
+
+
 async def test_it_tells_where_everything_is_and_leaves_nothing_behind() -> None:
     """What `make topology` prints is what is there; after Ctrl-C it is gone, to the last process."""
     program = await asyncio.create_subprocess_exec(

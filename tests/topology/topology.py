@@ -24,6 +24,8 @@ NO_STAND_IN: Final = ("grafana",)
 """Services that nothing here can stand in for."""
 ONLOOKERS: Final = (*NO_STAND_IN, "prometheus", "canary")
 """Services that only look on, or begin work of their own, which a test has no use for."""
+BY_HAND: Final = "by-hand"
+"""The profile of what a person starts."""
 LAST: Final = ("nats", "postgres")
 """Images of what others need to say goodbye."""
 
@@ -39,6 +41,8 @@ class Topology:
         self.containers: dict[str, Container] = {}
         self._instances: dict[str, list[Container]] = {}
         for name, service in compose.services.items():
+            if service.profiles:  # a person's to start
+                continue
             for instance in _instances(name, service):
                 room = Room(instance, service, compose, block, folder / instance)
                 container = self.containers[instance] = Container(room)
@@ -47,6 +51,14 @@ class Topology:
     def of(self, service: str) -> Sequence[Container]:
         """Return the containers of a service."""
         return self._instances[service]
+
+    async def run_by_hand(self, name: str, *command: str) -> Room:
+        """Run one of the services that `up` does not start, to its end; return the place where it was."""
+        service = msgspec.structs.replace(self.compose.services[name], command=command)
+        room = Room(name, service, self.compose, self.block, self.folder / name)
+        container = Container(room)
+        assert await container.run_once() == 0, container.said
+        return room
 
     def url(self, service: str) -> str:
         """Return the address of what a service publishes."""
@@ -115,7 +127,7 @@ async def open_topology(
     """
     with _open_folder() as folder:
         block = take_block()
-        compose = read_compose(files, environ)
+        compose = read_compose(files, environ, profiles=[BY_HAND])
         services = {name: one for name, one in compose.services.items() if name not in without}
         secrets = _make_secrets(compose, folder / "secrets", block)
         compose = msgspec.structs.replace(compose, services=services, secrets=secrets)

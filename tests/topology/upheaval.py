@@ -8,6 +8,7 @@ import structlog
 from lastword.bus import open_bus
 from lastword.contracts import subjects
 from lastword.contracts.permissions import User, inbox
+from tests.chaos.checker import VERDICTS
 from tests.topology.audience import Audience
 from tests.topology.container import Container
 from tests.topology.topology import Topology
@@ -31,7 +32,9 @@ async def kill_some(topology: Topology, audience: Audience) -> list[str]:
     lost = [workflow for workflow in long if held[workflow] is executor]
     for workflow in lost:
         found = await audience.see(workflow, "failed")
-        assert "executor_lost" == found["error"]["code"]
+        assert found["error"]["code"] in VERDICTS, found[
+            "error"
+        ]  # which one is a matter of the first evidence
     log.info("topology.killed", victim=executor.name, lost=len(lost))
 
     supervisor = topology.of("supervisor")[0]

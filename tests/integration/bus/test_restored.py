@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lastword.bus import Bus, StatusLog, ensure_streams, epoch_of
+from lastword.bus import Bus, StatusLog, Unavailable, ensure_streams, epoch_of
 from tests.integration.bus.test_follower import Listener, behind_proxy, synced, write
 from tests.integration.servers import Collected, NatsServer
 
@@ -36,7 +36,17 @@ async def stopped(server: NatsServer, bus: Bus) -> AsyncGenerator[None, None]:
     await server.start()
     async with asyncio.timeout(20):
         await back.wait()
+        while not await _answers(bus):  # noqa: ASYNC110  a cluster elects its leaders first
+            await asyncio.sleep(0.05)
     bus.on_reconnect.remove(back.set)
+
+
+async def _answers(bus: Bus) -> bool:
+    try:
+        await StatusLog(bus).head()
+    except Unavailable:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("grown", [0, 2, 3], ids=["shorter", "as long", "longer"])

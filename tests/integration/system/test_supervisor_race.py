@@ -175,7 +175,7 @@ async def test_two_supervisors_and_a_killed_one_leave_database_and_log_alike(
     await upgrade(database_url(storage, tmp_path))
     user, password = nats_server.credentials.actor
     environ = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if not name.startswith("LASTWORD")},
         "LASTWORD_DATA_DIR": str(tmp_path),
         "LASTWORD_BUS__URL": nats_server.url,
         "LASTWORD_BUS__USER": user,

@@ -19,15 +19,19 @@ from tests.topology.slim import slim_python
 from tools.locks import python_packages
 
 DOCKERFILE: Final = ROOT / "Dockerfile"
-PEOPLES: Final = {f"{user}.nk" for user in User if user not in {*ROLES, User.SYSTEM}}
+OTHERS: Final = {User.SYSTEM: {"auditor"}, User.BACKUP: {"backup"}, User.RESTORE: {"restore"}}
+"""Users of NATS that are no roles, and the services that have their keys."""
+PEOPLES: Final = {f"{user}.nk" for user in User if user not in {*ROLES, *OTHERS}}
 """Secrets that no container has: a person takes them along."""
-ONE_SHOT: Final = {"migrate", "secrets"}
+BY_HAND: Final = {"secrets", "backup", "restore"}
+"""What a person runs, with folders of the host."""
+ONE_SHOT: Final = {"migrate", *BY_HAND}
 
 
 @pytest.fixture(scope="module")
 def compose() -> Compose:
     """Return the whole, with what `up` does not start."""
-    return read_compose(profiles=["setup"])
+    return read_compose(profiles=["by-hand"])
 
 
 def settings_of(service: Service, folder: Path) -> Settings:
@@ -78,7 +82,7 @@ def test_every_container_is_hardened_and_looked_after(compose: Compose) -> None:
         if name not in ONE_SHOT:
             assert "unless-stopped" == service.restart, name
             assert service.healthcheck is not None, name
-    assert {"postgres", "secrets"} == {name for name, service in compose.services.items() if service.cap_add}
+    assert {"postgres", *BY_HAND} == {name for name, service in compose.services.items() if service.cap_add}
 
 
 def test_what_is_open_to_the_host_is_open_to_loopback_alone(compose: Compose) -> None:
@@ -124,9 +128,10 @@ def test_nobody_has_a_secret_that_is_not_theirs(compose: Compose) -> None:
     assert compose.networks["data"].internal
     for user in User:
         owners = {name for name, secrets in has.items() if f"{user}.nk" in secrets}
-        expected = {name for name, one in roles(compose).items() if one.role == user.value}
-        assert ({"auditor"} if user is User.SYSTEM else expected) == owners
-    assert {"migrate", "supervisor", "edge-1", "edge-2"} == {n for n, s in has.items() if "database-url" in s}
+        theirs = {name for name, one in roles(compose).items() if one.role == user.value}
+        assert OTHERS.get(user, theirs) == owners
+    reaching = {"migrate", "supervisor", "edge-1", "edge-2", "backup", "restore"}
+    assert reaching == {name for name, secrets in has.items() if "database-url" in secrets}
 
 
 def test_the_secrets_are_those_that_the_command_writes(compose: Compose, tmp_path: Path) -> None:
