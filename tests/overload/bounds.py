@@ -26,6 +26,7 @@ RECORD: Final = 3_072  # bytes of a small record, decoded, with its key
 CONNECTION: Final = 98_304  # bytes: a write buffer of 64 KiB, its parser, its task and its frames
 GROWTH: Final = 48 * MB  # what an allocator keeps that is busy
 RESULT: Final = 16 * 1_048_576  # the largest result of a child that its executor takes
+UNDER_WAY: Final = 256  # messages of the largest size in the server's buffers and the garbage that they leave
 STORED: Final = 384 * MB  # what the server caches of its streams' blocks, ten streams at most
 
 
@@ -44,6 +45,6 @@ def allowances_mb(settings: Settings, *, connections: int, waiting: int) -> dict
         "auditor": (STRANGERS + waiting) * RECORD,
         "executor": settings.executor.slots * DECODED * (RESULT + said),
         "edge": DECODED * (MEMORY_BYTES + RING_BYTES + pages) + connections * CONNECTION,
-        "nats": PROGRESS_BYTES + STORED + 64 * MAX_MESSAGE,
+        "nats": PROGRESS_BYTES + STORED + UNDER_WAY * MAX_MESSAGE,
     }
     return {role: (size + GROWTH) / MB for role, size in allowed.items()}

@@ -196,7 +196,7 @@ def printer(stage: Stage, share: float) -> Outcome:
     with stage.ordeal("a printer", waiting=1) as outcome:
         workflow_id = stage.start_patiently("prints", megabytes=megabytes)
         ended = stage.system.await_end(workflow_id, limit_s=60 + megabytes)
-        lines = stage.system.get(f"/workflows/{workflow_id}/logs", params={"limit": "10"})
+        lines = stage.read_patiently(f"/workflows/{workflow_id}/logs?limit=10")
         outcome.told = f"{megabytes} MB printed"
         if ended["status"] != "success" or ended["result"] != megabytes * 10_000:
             outcome.faults.append(f"it ended as {ended['status']}: {ended['error']}")

@@ -95,6 +95,15 @@ class Stage:
             assert time.monotonic() < until, answer.text
             time.sleep(int(answer.headers["retry-after"]))
 
+    def read_patiently(self, path: str) -> httpx.Response:
+        """Return what the edge says, once it does not say to ask again."""
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            answer = httpx.get(f"{self.system.url}{path}", timeout=30.0)
+            if answer.status_code != 503 or time.monotonic() > until:
+                return answer
+            time.sleep(int(answer.headers["retry-after"]))
+
     def lost(self, workflow_ids: Sequence[str], limit_s: float) -> list[str]:
         """Wait until all have ended; return those that have not in time."""
         left = set(workflow_ids)
