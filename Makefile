@@ -30,6 +30,9 @@ E2E := $(if $(wildcard tests/e2e/test_*.py),e2e)
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # the checks share two caches and, in tests, one machine's clock
 
+# Two files of tests at once: most tests wait for processes, disks and timeouts.
+AT_ONCE := --numprocesses 2 --dist loadfile
+
 ##@ Use
 
 .PHONY: help
@@ -101,7 +104,7 @@ docs-links: docs ## List the links of the documentation that lead elsewhere
 .PHONY: tests
 tests: $(READY) $(UI) $(OUTSIDE_READY) ## Run the tests of unit, model and integration together
 	tools/promtool.sh
-	$(BIN)/python -m pytest tests/unit tests/model $(wildcard tests/integration)
+	$(BIN)/python -m pytest $(AT_ONCE) tests/unit tests/model $(wildcard tests/integration)
 
 .PHONY: unit
 unit: $(READY) ## Run the tests that touch neither network nor disk nor real time
@@ -110,7 +113,7 @@ unit: $(READY) ## Run the tests that touch neither network nor disk nor real tim
 .PHONY: integration
 integration: $(READY) $(UI) $(OUTSIDE_READY) ## Run the tests with real servers, databases and processes
 	tools/promtool.sh
-	$(BIN)/python -m pytest tests/integration
+	$(BIN)/python -m pytest $(AT_ONCE) tests/integration
 
 .PHONY: test-cluster
 test-cluster: $(READY) $(UI) ## Run the integration tests on three NATS nodes and PostgreSQL (about 25 min)
