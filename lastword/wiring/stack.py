@@ -147,28 +147,31 @@ class Stack:
             asyncio.run(self._server.stop())
         if self._listening is not None:
             self._listening.close()
-        (self._settings.data / "run.json").unlink(missing_ok=True)
-        if self._lock is not None:
+        if self._lock is not None:  # the run.json of a folder that we do not hold is another's
+            (self._settings.data / "run.json").unlink(missing_ok=True)
             os.close(self._lock)
+            self._lock = None
 
     def _take_data_folder(self) -> None:
         """Make the folder, and make sure that nobody else works in it."""
         data = self._settings.data
         try:
             data.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            lock = os.open(data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise CannotStart(
                 f"the data folder {data.absolute()} cannot be used ({error.strerror}); make it writable, "
                 "or set LASTWORD_DATA_DIR to another"
             ) from error
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
+            os.close(lock)
             raise CannotStart(
                 f"another lastword runs in {data.absolute()} ({_whose(data)}); stop it, or set "
                 "LASTWORD_DATA_DIR to another folder"
             ) from error
+        self._lock = lock
 
     def _prepare(self) -> None:
         """Bring database and streams up to date, in a process of its own, which takes its memory with it."""
