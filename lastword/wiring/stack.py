@@ -32,7 +32,7 @@ import msgspec
 from lastword.bus import BusError, EmbeddedServer
 from lastword.settings import Settings
 from lastword.wiring import roles
-from lastword.wiring.process import die_with_parent, run_role
+from lastword.wiring.process import die_with_parent, run_role, stop_signals
 
 __all__ = ["CannotStart", "Stack"]
 
@@ -93,7 +93,7 @@ class Stack:
 
     def start(self) -> None:
         """Start everything; raise `CannotStart`, with nothing left running."""
-        for sent in (signal.SIGINT, signal.SIGTERM):
+        for sent in stop_signals():
             signal.signal(sent, self._ask_to_stop)
         try:
             self._take_data_folder()
@@ -265,8 +265,7 @@ def _load_roles() -> None:
 
 def _play(role: roles.Role, settings: Settings, listening: socket.socket | None, *, offline: bool) -> None:
     """Be one role, in a fork."""
-    die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches everyone; the keeper says who stops when
+    _leave_stopping_to_the_keeper()
 
     async def work(stop: asyncio.Event) -> None:
         match role:
@@ -283,14 +282,25 @@ def _play(role: roles.Role, settings: Settings, listening: socket.socket | None,
 
 
 def _prepare(settings: Settings) -> None:
-    die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _leave_stopping_to_the_keeper()
 
     async def work(_stop: asyncio.Event) -> None:
         await roles.prepare(settings)
         await roles.check_doors(settings)
 
     sys.exit(run_role("prepare", settings, work, signals=()))
+
+
+def _leave_stopping_to_the_keeper() -> None:
+    """Do nothing when a terminal tells everyone: the keeper says who stops when, and its end ends us."""
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _heed_not)  # unlike SIG_IGN, no program that we start inherits it
+
+
+def _heed_not(_signal: int, _frame: object) -> None:
+    """Do nothing."""
 
 
 def _listen(host: str, port: int) -> socket.socket:
