@@ -39,6 +39,9 @@ __all__ = ["EmbeddedServer", "read_embedded"]
 READY_S: Final = 15.0  # seconds; 0.03 is usual, a large store on a slow disk takes longer
 STOP_S: Final = 5.0  # seconds between SIGTERM and SIGKILL
 MEMORY: Final = "384MiB"  # above which it rather collects garbage than takes more; the environment overrules
+RESERVABLE: Final = "1TB"
+"""What streams may reserve. By itself the server allows three quarters of what is free, and on a small disk
+refuses to make streams whose bounds add up to more, however little they hold."""
 ROOM: Final = 16 * 1024 * 1024  # bytes that must be free for a restart to be of use
 PR_SET_PDEATHSIG: Final = 1
 _prctl: Final[Any] = getattr(ctypes.CDLL(None), "prctl", None)  # Linux alone has it; loaded before any fork
@@ -231,7 +234,7 @@ server_name: lastword
 listen: "127.0.0.1:{port}"
 ports_file_dir: {json.dumps(str(folder))}
 max_payload: 1MB
-jetstream {{ store_dir: {json.dumps(str(folder))}, sync_interval: always }}
+jetstream {{ store_dir: {json.dumps(str(folder))}, sync_interval: always, max_file_store: {RESERVABLE} }}
 no_auth_user: {json.dumps(users.viewer.user)}
 {render_accounts(users.identities, administrators=(users.actor.identity,))}"""
 

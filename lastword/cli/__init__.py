@@ -1,5 +1,6 @@
 """The command line. Each command is loaded when it is called, so that `lastword list` loads no server."""
 
+import errno
 import importlib
 import io
 import os
@@ -129,12 +130,19 @@ def invoke(arguments: Sequence[str], environ: Mapping[str, str], folder: Path, *
     except (KeyboardInterrupt, click.Abort):
         asked.err.print("interrupted")
         return Exit.INTERRUPTED
-    except BrokenPipeError:
+    except OSError as error:
+        # A terminal that was closed says EIO; rich's own error for a pipe has no number.
+        if not isinstance(error, BrokenPipeError) and error.errno != errno.EIO:
+            return _told(error, asked)
         # What is still buffered cannot be written, and the interpreter must not try at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.PIPE_CLOSED
     except Exception as error:  # noqa: BLE001  the border of the program, where 1 means a failed workflow
-        from lastword.cli.failures import tell
-
-        return tell(error, asked)
+        return _told(error, asked)
     return int(code or 0)
+
+
+def _told(error: Exception, session: Session) -> int:
+    from lastword.cli.failures import tell
+
+    return tell(error, session)

@@ -105,7 +105,7 @@ async def _sing(
     for sent in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sent, stop.set)
     all_were_told = True
-    async with session.client() as client:
+    async with session.announced() as client:
         for ending, wire in songs:
             began_s = loop.time()
             singing = asyncio.create_task(Song(client, ending, wire, **given).sing(), name="song")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Address", "find_edge", "load_settings"]
 
 RUN_FILE: Final = "run.json"
+DEFAULT_PORT: Final = 8484
 _HOST: Final = re.compile(r"[^\s/?#@\\]+")
 
 
@@ -33,6 +34,8 @@ class Address(NamedTuple):
     """Who says so, for error messages."""
     token: str | None
     """Bearer token. Never shown."""
+    is_guess: bool = False
+    """Whether this folder has work of its own and nothing says where it runs: another's may answer."""
 
     @property
     def shown(self) -> str:
@@ -59,8 +62,11 @@ def find_edge(url: str | None, environ: Mapping[str, str], folder: Path) -> Addr
     found = _running(path)
     if found is not None:
         return Address(_checked(found, str(path)), f"from {settings.data / RUN_FILE}", token)
-    port = settings.http.port or 8484
-    return Address(f"http://127.0.0.1:{port}", "the default", token)
+    port = settings.http.port or DEFAULT_PORT
+    # Hosts of a deployment have a bus.url, and no run.json to miss.
+    is_guess = port == DEFAULT_PORT and settings.bus.url is None
+    is_guess = is_guess and (bool(settings.workflows) or (folder / settings.data).exists())
+    return Address(f"http://127.0.0.1:{port}", "the default", token, is_guess)
 
 
 def _token_from(path: str | None) -> str | None:

@@ -22,8 +22,9 @@ HEAD = """\
 
 The commands that speak to a server find it in this order: `--url`, the variable `LASTWORD_URL`, the
 `run.json` in the data folder of the settings in this folder (written by `lastword up`), and the port of those
-settings on 127.0.0.1 (8484 unless set). `LASTWORD_TOKEN` is sent as the bearer token; without it, the token
-in the settings of this folder, unless the server was named by `--url` or `LASTWORD_URL`.
+settings on 127.0.0.1 (8484 unless set). Where a folder has work of its own and nothing runs in it, they say
+whom they ask, since on 8484 another project may answer. `LASTWORD_TOKEN` is sent as the bearer token; without
+it, the token in the settings of this folder, unless the server was named by `--url` or `LASTWORD_URL`.
 
 **Where nothing is a terminal** there are no colours and nothing moves: tables are separated by tabs and never
 cut, a watch writes one line per change, and `start` writes the new id alone. Results go to standard output,

@@ -17,7 +17,7 @@ __all__ = ["run"]
 @click.command(short_help="Run one role, for real deployments.")
 @click.argument("role", type=click.Choice(roles.ROLES))
 def run(role: roles.Role) -> None:
-    """Run one role until SIGTERM or Ctrl-C.
+    """Run one role until SIGTERM, Ctrl-C or the terminal's end.
 
     It connects to LASTWORD_BUS__URL, or to the embedded server of the data folder where one runs.
     """

@@ -54,12 +54,22 @@ class Session:
 
         return EdgeClient(find_edge(self.url, self.environ, self.folder), transport=self.transport)
 
+    def announced(self) -> "EdgeClient":
+        """Return a client as above; tell whom it asks where nothing says that it is this folder's."""
+        client = self.client()
+        if client.address.is_guess and not self.as_json:
+            said = (
+                f"nothing runs in this folder; asking {client.address.shown}, which may be another project's"
+            )
+            self.err.print(said, style="dim", soft_wrap=True)
+        return client
+
     def run(self, work: "Callable[[EdgeClient], Awaitable[T]]") -> T:
         """Ask the edge what `work` asks, on an event loop of its own."""
         import asyncio
 
         async def asked() -> T:
-            async with self.client() as client:
+            async with self.announced() as client:
                 return await work(client)
 
         return asyncio.run(asked())

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -30,7 +31,7 @@ DEMO_TITLE = "A brief on tidal power"
     "--demo", is_flag=True, help="Serve the packaged examples, and start one in an empty data folder."
 )
 def up(*, demo: bool) -> None:
-    """Run everything in this terminal, until Ctrl-C.
+    """Run everything in this terminal, until Ctrl-C or the terminal's end.
 
     That is: an embedded nats-server, a database file, a supervisor, an auditor, an executor and the edge.
     What can be run is declared in lastword.toml in this folder.
@@ -155,10 +156,11 @@ def _say(settings: Settings) -> Callable[..., None]:
         line = {"event": event, "level": "warning", "role": "keeper", **keys}
         if as_lines:
             text = as_text(line, now=datetime.now(UTC).astimezone(), colours=sys.stdout.isatty())
-            sys.stdout.write(text)
         else:
-            sys.stdout.write(as_json({**line, "at": datetime.now(UTC).isoformat()}).decode())
-        sys.stdout.flush()
+            text = as_json({**line, "at": datetime.now(UTC).isoformat()}).decode()
+        with suppress(OSError):  # a terminal that has gone is no reason to leave the rest undone
+            sys.stdout.write(text)
+            sys.stdout.flush()
 
     return say
 

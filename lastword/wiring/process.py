@@ -1,7 +1,8 @@
 """One role in this process: logs, signals, the event loop, and an exit code.
 
-SIGTERM and SIGINT ask the role to stop; it winds up and ends with 0.  What a user can mend (no server, an
-old database, a bad setting) ends with 1 and one line that names the culprit and the remedy, no traceback.
+SIGTERM, SIGINT and the end of the terminal ask the role to stop; it winds up and ends with 0.  What a user
+can mend (no server, an old database, a bad setting) ends with 1 and one line that names the culprit and the
+remedy, no traceback.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from lastword.settings import BadSetting, Settings
 from lastword.telemetry.logs import configure_logs
 from lastword.telemetry.traces import configure_traces
 
-__all__ = ["allow_descriptors", "die_with_parent", "run_role"]
+__all__ = ["allow_descriptors", "die_with_parent", "run_role", "stop_signals"]
 
 log = structlog.get_logger(__name__)
 
@@ -34,9 +35,13 @@ def run_role(
     settings: Settings,
     work: Callable[[asyncio.Event], Awaitable[None]],
     *,
-    signals: tuple[signal.Signals, ...] = (signal.SIGTERM, signal.SIGINT),
+    signals: tuple[signal.Signals, ...] | None = None,
 ) -> int:
-    """Run `work` on an event loop of its own until it returns or one of `signals` asks it to stop."""
+    """Run `work` on an event loop of its own until it returns or one of `signals` asks it to stop.
+
+    By default those are what asks any program to stop, `stop_signals`.
+    """
+    signals = stop_signals() if signals is None else signals
     close_logs = configure_logs(settings.log, role)
     allow_descriptors()
     close_traces = configure_traces(role, __version__, os.environ)
@@ -63,6 +68,13 @@ def allow_descriptors() -> None:
     wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def stop_signals() -> tuple[signal.Signals, ...]:
+    """Return what asks to stop; the end of the terminal does, unless it is ignored, as `nohup` wants it."""
+    asked = (signal.SIGTERM, signal.SIGINT)
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return asked if ignored else (*asked, signal.SIGHUP)
 
 
 def die_with_parent(sent: signal.Signals = signal.SIGKILL) -> None:

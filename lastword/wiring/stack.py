@@ -32,7 +32,7 @@ import msgspec
 from lastword.bus import BusError, EmbeddedServer
 from lastword.settings import Settings
 from lastword.wiring import roles
-from lastword.wiring.process import die_with_parent, run_role
+from lastword.wiring.process import die_with_parent, run_role, stop_signals
 
 __all__ = ["CannotStart", "Stack"]
 
@@ -93,7 +93,7 @@ class Stack:
 
     def start(self) -> None:
         """Start everything; raise `CannotStart`, with nothing left running."""
-        for sent in (signal.SIGINT, signal.SIGTERM):
+        for sent in stop_signals():
             signal.signal(sent, self._ask_to_stop)
         try:
             self._take_data_folder()
@@ -147,28 +147,31 @@ class Stack:
             asyncio.run(self._server.stop())
         if self._listening is not None:
             self._listening.close()
-        (self._settings.data / "run.json").unlink(missing_ok=True)
-        if self._lock is not None:
+        if self._lock is not None:  # the run.json of a folder that we do not hold is another's
+            (self._settings.data / "run.json").unlink(missing_ok=True)
             os.close(self._lock)
+            self._lock = None
 
     def _take_data_folder(self) -> None:
         """Make the folder, and make sure that nobody else works in it."""
         data = self._settings.data
         try:
             data.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            lock = os.open(data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise CannotStart(
                 f"the data folder {data.absolute()} cannot be used ({error.strerror}); make it writable, "
                 "or set LASTWORD_DATA_DIR to another"
             ) from error
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
+            os.close(lock)
             raise CannotStart(
                 f"another lastword runs in {data.absolute()} ({_whose(data)}); stop it, or set "
                 "LASTWORD_DATA_DIR to another folder"
             ) from error
+        self._lock = lock
 
     def _prepare(self) -> None:
         """Bring database and streams up to date, in a process of its own, which takes its memory with it."""
@@ -262,8 +265,7 @@ def _load_roles() -> None:
 
 def _play(role: roles.Role, settings: Settings, listening: socket.socket | None, *, offline: bool) -> None:
     """Be one role, in a fork."""
-    die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches everyone; the keeper says who stops when
+    _leave_stopping_to_the_keeper()
 
     async def work(stop: asyncio.Event) -> None:
         match role:
@@ -280,14 +282,25 @@ def _play(role: roles.Role, settings: Settings, listening: socket.socket | None,
 
 
 def _prepare(settings: Settings) -> None:
-    die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _leave_stopping_to_the_keeper()
 
     async def work(_stop: asyncio.Event) -> None:
         await roles.prepare(settings)
         await roles.check_doors(settings)
 
     sys.exit(run_role("prepare", settings, work, signals=()))
+
+
+def _leave_stopping_to_the_keeper() -> None:
+    """Do nothing when a terminal tells everyone: the keeper says who stops when, and its end ends us."""
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _heed_not)  # unlike SIG_IGN, no program that we start inherits it
+
+
+def _heed_not(_signal: int, _frame: object) -> None:
+    """Do nothing."""
 
 
 def _listen(host: str, port: int) -> socket.socket:

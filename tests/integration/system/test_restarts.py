@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import os
 import signal
 
 import pytest
@@ -55,6 +56,26 @@ async def test_stopping_everything_and_starting_again_tells_how_it_ended(system:
     assert 0 == system.stop()
     assert [] == system.leftovers()
     assert [] == system.logged("role.killed")
+    system.start()
+
+    shown = system.await_end(workflow_id)
+    assert ("failed", "shutdown") == (shown["status"], shown["error"]["code"])
+
+
+async def test_closing_the_terminal_is_a_stop_like_any_other(system: System) -> None:
+    """Its window is closed, which is told to the keeper and the roles alike: nobody dies of it unheard."""
+    window, terminal = os.openpty()
+    system.start(terminal=terminal).await_definitions("steps")
+    os.close(terminal)
+    workflow_id = system.begin("steps", count=600)
+    system.await_status(workflow_id, "running")
+
+    os.close(window)
+    assert system.process is not None
+    assert 0 == await asyncio.to_thread(system.process.wait, 20)
+    assert [] == system.leftovers()
+    assert not (system.data / "run.json").exists()
+    assert [] == system.logged("role.ended")
     system.start()
 
     shown = system.await_end(workflow_id)

@@ -10,6 +10,8 @@ import pytest
 from lastword.cli.checks.edge import examine_edge
 from lastword.cli.checks.findings import Level, compare_clocks
 from lastword.cli.checks.nats import faults
+from lastword.cli.client import EdgeClient
+from lastword.cli.edge import Address
 from lastword.contracts.messages import Definition
 from lastword.contracts.statuses import Status
 from lastword.contracts.views import DefinitionPage, ExecutorPage, ExecutorView, Summary
@@ -110,6 +112,25 @@ def test_an_edge_tells_of_who_is_silent_and_what_nobody_serves() -> None:
         strict=True,
     ):
         assert part in said
+
+
+def test_an_edge_that_may_be_another_projects_is_warned_of() -> None:
+    """Where nothing runs in a folder, and somebody answers all the same."""
+    edge = FakeEdge(workflow(Status.RUNNING))
+    for path, answer in (
+        ("/health/ready", {"status": "ready"}),
+        ("/executors", ExecutorPage(items=())),
+        ("/definitions", DefinitionPage(items=())),
+        ("/summary", Summary(statuses={}, stale=0, position=1, executors=0)),
+    ):
+        edge.answers["GET", path] = [httpx.Response(200, content=msgspec.json.encode(answer))]
+    guess = Address("http://127.0.0.1:8484", "the default", None, is_guess=True)
+
+    async def look() -> list[str]:
+        async with EdgeClient(guess, transport=edge.transport) as client:
+            return [one.said async for one in examine_edge(client) if one.level is Level.WARN]
+
+    assert "http://127.0.0.1:8484 is not this folder's, where nothing runs" in asyncio.run(look())
 
 
 @pytest.mark.parametrize(

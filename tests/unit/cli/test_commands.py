@@ -480,6 +480,24 @@ def test_ctrl_c_before_the_answer_claims_nothing(run: Any) -> None:
     assert "lastword list" in done.err
 
 
+def test_whom_it_asks_is_told_where_that_is_a_guess(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another project's lastword may answer; programs that read JSON are told nothing but JSON."""
+    (tmp_path / ".lastword").mkdir()
+    edge = FakeEdge(workflow(Status.RUNNING))
+
+    def said(*arguments: str, **environ: str) -> str:
+        edge.answers["GET", "/workflows"] = [ok(WorkflowPage(items=(), next_cursor=None, position=1))]
+        assert 0 == invoke(["list", *arguments], environ, tmp_path, transport=edge.transport)
+        return capsys.readouterr().err
+
+    expected = "nothing runs in this folder; asking http://127.0.0.1:8484, which may be another project's\n"
+    assert expected == said()
+    assert "" == said("--json")
+    assert "" == said(LASTWORD_URL="http://edge.test")
+
+
 def test_version_is_told_in_both_ways(run: Any) -> None:
     """As an option and as a command."""
     assert run(None, "--version").out.startswith("lastword ")

@@ -23,6 +23,25 @@ def test_the_port_of_the_settings_is_the_default() -> None:
     assert "http://127.0.0.1:9000" == find_edge(None, {"LASTWORD_HTTP__PORT": "9000"}, NOWHERE).url
 
 
+def test_a_folder_with_work_of_its_own_where_nothing_runs_leads_to_a_guess(tmp_path: Path) -> None:
+    """Another project's lastword may answer on the usual port; a port of one's own is no guess."""
+    assert not find_edge(None, {}, tmp_path).is_guess
+    (tmp_path / "lastword.toml").write_text('[workflows.add]\nrun = "work:add"\n', "utf-8")
+    assert find_edge(None, {}, tmp_path).is_guess
+    (tmp_path / "lastword.toml").unlink()
+    (tmp_path / ".lastword").mkdir()
+    assert find_edge(None, {}, tmp_path).is_guess
+    assert find_edge(None, {"LASTWORD_HTTP__PORT": "0"}, tmp_path).is_guess
+    for told in (
+        {"LASTWORD_HTTP__PORT": "9000"},
+        {"LASTWORD_BUS__URL": "nats://n1"},
+        {"LASTWORD_URL": "http://e"},
+    ):
+        assert not find_edge(None, told, tmp_path).is_guess
+    (tmp_path / ".lastword" / "run.json").write_text('{"http": "http://127.0.0.1:8484"}', "utf-8")
+    assert not find_edge(None, {}, tmp_path).is_guess
+
+
 def test_the_token_comes_from_its_variable_or_from_the_settings_of_the_same_server() -> None:
     """A token of this folder's server is not sent to another one."""
     settings = {"LASTWORD_HTTP__TOKEN": "of-the-settings"}
