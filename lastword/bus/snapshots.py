@@ -10,6 +10,7 @@ Which streams are kept, and why, `wiring.backup` says.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from typing import Any, Final
@@ -21,13 +22,14 @@ from nats.aio.subscription import Subscription
 
 from lastword.bus._direct import read_batch
 from lastword.bus.connection import TRANSIENT, Bus
-from lastword.bus.exceptions import BusError, StreamMissing, Unavailable
+from lastword.bus.exceptions import BusError, StreamMissing, Unavailable, Unheard
 
 __all__ = ["Snapshot", "find_stream", "raw_messages", "restore_stream", "save_stream"]
 
 CHUNK: Final = 131_072  # bytes; what the server sends at once, and takes at once
 BEGIN_S: Final = 300.0  # seconds that the server may take to check what it has and to begin
 SILENCE_S: Final = 30.0  # seconds without a chunk after which a snapshot has failed
+HEARD_S: Final = 5.0  # seconds in which the nodes of a cluster learn who listens where
 RESTORE_S: Final = 300.0  # seconds that the server may take to make a stream of what it was sent
 BATCH: Final = 256
 LAGGING: Final = 50  # tries, a tenth of a second apart, to read what the stream's leader has
@@ -103,13 +105,29 @@ async def restore_stream(bus: Bus, snapshot: Snapshot, pieces: Iterable[bytes]) 
     _check(name, answer)
     subject: str = answer["deliver_subject"]
     for piece in pieces:
-        refusal = await bus.request(subject, piece, timeout_s=SILENCE_S)
+        refusal = await _hand_over(bus, subject, piece, SILENCE_S)
         if refusal:
             _check(name, msgspec.json.decode(refusal))
-    done: dict[str, Any] = msgspec.json.decode(await bus.request(subject, b"", timeout_s=RESTORE_S))
+    done: dict[str, Any] = msgspec.json.decode(await _hand_over(bus, subject, b"", RESTORE_S))
     _check(name, done)
     state: dict[str, Any] = done["state"]
     return state
+
+
+async def _hand_over(bus: Bus, subject: str, piece: bytes, limit_s: float) -> bytes:
+    """Give a piece to the node that restores; return its answer, or raise `Unavailable`.
+
+    Where that is another node than ours, ours may learn a moment later than we that it listens there. What
+    nobody listened to was not taken by anyone.
+    """
+    until_s = time.monotonic() + HEARD_S
+    while True:
+        try:
+            return await bus.request(subject, piece, timeout_s=limit_s)
+        except Unheard:
+            if time.monotonic() > until_s:
+                raise
+            await asyncio.sleep(0.02)
 
 
 def _check(name: str, answer: dict[str, Any]) -> None:
