@@ -101,12 +101,11 @@ def _print_version(context: click.Context, _parameter: click.Parameter, wanted: 
     help="Show the version and exit.",
 )
 def main() -> None:
-    r"""Run CrewAI workflows, and keep what people see of them true.
+    """Run CrewAI workflows, and keep what people see of them true.
 
-    A first look: `lastword up` in one terminal, and in a second one
+    A first look: `lastword up --demo` in one terminal, and in a second one
     `lastword start research-brief -i topic="tidal power" --watch`.
 
-    \b
     Exit codes: 0 done, or the workflow succeeded; 1 it failed; 3 it was
     cancelled; 2 bad usage; 4 the server cannot be reached; 5 it refused;
     130 interrupted.

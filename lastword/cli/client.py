@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from lastword.cli.edge import Address
-from lastword.cli.errors import ProblemReport, Refused, Unreachable
+from lastword.cli.errors import BadUsage, ProblemReport, Refused, Unreachable
 from lastword.contracts.views import (
     ClientConfig,
     DefinitionPage,
@@ -244,4 +244,6 @@ class EdgeClient:
 
 
 def _path(workflow_id: str, *rest: str) -> str:
+    if not workflow_id:
+        raise BadUsage("ID is empty", "See what there is with `lastword list`.")
     return "/".join(["/workflows", quote(workflow_id, safe=""), *rest])

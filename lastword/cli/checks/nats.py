@@ -14,7 +14,17 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from lastword.bus import Bus, BusError, Follower, Head, Heard, StatusLog, Unavailable, Unheard
+from lastword.bus import (
+    Bus,
+    BusError,
+    Follower,
+    Head,
+    Heard,
+    StatusLog,
+    Unavailable,
+    Unheard,
+    read_embedded,
+)
 from lastword.bus.streams import LAYOUT, stream_configs
 from lastword.cli.checks.findings import Finding, compare_clocks, fail, fine, skip, warn
 from lastword.contracts import subjects
@@ -161,6 +171,8 @@ class Nats:
 
 async def open_nats(settings: Settings, stack: AsyncExitStack) -> Nats | Finding:
     """Connect in the name of each role; return what stands in the way where none could."""
+    if settings.bus.url is None and read_embedded(settings.data) is None:
+        return fail("nats", "no lastword runs here", "Start one: `lastword up`. Or set LASTWORD_BUS__URL.")
     tried = await asyncio.gather(*(_connect(user, settings, stack) for user in ROLES))
     logins = [one for one in tried if isinstance(one, Login)]
     if logins:

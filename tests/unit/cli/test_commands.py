@@ -512,3 +512,13 @@ def test_the_list_says_of_each_command_what_it_says_of_itself() -> None:
         command = group.get_command(click.Context(group), name)
         assert command is not None
         assert lazy.help == command.short_help
+
+
+@pytest.mark.parametrize("command", ["show", "watch", "cancel", "logs", "reconcile"])
+def test_an_id_that_is_empty_is_named(run: Any, command: str) -> None:
+    """As an unset variable gives it; nothing is asked of the server."""
+    edge = starting()
+    done = run(edge, command, "")
+    assert 2 == done.code
+    assert "ID is empty" in done.err
+    assert [] == [request for request in edge.requests if request.url.path != "/config"]
