@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,7 @@ from tests.integration.system.harness import System
 from tests.overload.bounds import allowances_mb
 from tests.overload.memory import Meter
 
-__all__ = ["Outcome", "Stage", "open_stage"]
+__all__ = ["PATIENCE_S", "Outcome", "Stage", "open_stage"]
 
 PROJECT: Final = Path(__file__).with_name("project")
 DEFINITIONS: Final = ("add", "prints", "bulky", "ticks", "holds")
@@ -95,14 +95,14 @@ class Stage:
             assert time.monotonic() < until, answer.text
             time.sleep(int(answer.headers["retry-after"]))
 
-    def read_patiently(self, path: str) -> httpx.Response:
-        """Return what the edge says, once it does not say to ask again."""
-        until = time.monotonic() + PATIENCE_S
+    def read_patiently(self, path: str, *, until: Callable[[httpx.Response], bool]) -> httpx.Response:
+        """Return what the edge says, once it says 200 and `until` agrees, or when patience has ended."""
+        limit = time.monotonic() + PATIENCE_S
         while True:
             answer = httpx.get(f"{self.system.url}{path}", timeout=30.0)
-            if answer.status_code != 503 or time.monotonic() > until:
+            if (answer.status_code == 200 and until(answer)) or time.monotonic() > limit:
                 return answer
-            time.sleep(int(answer.headers["retry-after"]))
+            time.sleep(int(answer.headers.get("retry-after", "1")))
 
     def lost(self, workflow_ids: Sequence[str], limit_s: float) -> list[str]:
         """Wait until all have ended; return those that have not in time."""
